@@ -1,0 +1,22 @@
+# The two commands of the README. `make PYTHON=python3.12 ...` chooses an interpreter.
+PYTHON ?= python3
+ENV ?= .venv
+
+.PHONY: quickstart test lint
+
+quickstart: $(ENV)/ready
+	$(ENV)/bin/grover quickstart $(ARGS)
+
+test: $(ENV)/ready
+	$(ENV)/bin/python -m pytest $(ARGS)
+
+lint: $(ENV)/ready
+	$(ENV)/bin/ruff check .
+	$(ENV)/bin/mypy
+	$(ENV)/bin/lint-imports
+
+$(ENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv $(ENV)
+	$(ENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[analysis,dev]'
+	touch $@

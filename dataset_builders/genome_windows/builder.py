@@ -1,0 +1,113 @@
+"""Pretraining windows of a tokenized genome, as rows of coordinates and token ids."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from grover_hf.corpus.splits import TEST_SHARE, in_test
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.windows import MIN_TOKENS, pretraining_windows
+from grover_hf.errors import InputError
+
+NAME = "genome_windows"
+CARD = Path(__file__).parent / "README.md"
+VERSION = "1.0.0"
+
+FEATURES = datasets.Features(
+    {
+        "chrom": datasets.Value("string"),
+        "start": datasets.Value("int64"),
+        "end": datasets.Value("int64"),
+        "input_ids": datasets.List(datasets.Value("uint16")),
+    }
+)
+_ROWS_A_TABLE = 10_000
+
+
+@dataclass
+class GenomeWindowsConfig(datasets.BuilderConfig):
+    """What to cut: a tokenized genome, how often, and the seed."""
+
+    corpus: str = ""
+    tilings: int = 1
+    seed: int = 0
+    facts: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Filled while the rows are made: what the card says of them."""
+
+
+class GenomeWindows(datasets.ArrowBasedBuilder):
+    """Windows cut one after another from each segment of a tokenized genome."""
+
+    BUILDER_CONFIG_CLASS = GenomeWindowsConfig
+    config: GenomeWindowsConfig
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(features=FEATURES)
+
+    def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
+        if self.config.tilings < 1:
+            raise InputError(f"{self.config.tilings} tilings were asked for; 1 or more are possible.")
+        corpus = TokenizedGenome.open(self.config.corpus)
+        windows = _all_windows(corpus, self.config.tilings, self.config.seed)
+        # The first token of a window is its name: it does not depend on how windows are ordered.
+        test = in_test(windows[:, 0], windows[:, 2], seed=self.config.seed)
+        n_tokens = windows[:, 3] - windows[:, 2]
+        self.config.facts |= {
+            "corpus": corpus.facts,
+            "n_short": int((n_tokens < MIN_TOKENS).sum()),
+            "mean_tokens": float(n_tokens.mean()),
+        }
+        return [
+            datasets.SplitGenerator(name=name, gen_kwargs={"corpus": corpus, "windows": windows[rows]})
+            for name, rows in ((datasets.Split.TRAIN, ~test), (datasets.Split.TEST, test))
+        ]
+
+    def _generate_tables(
+        self, corpus: TokenizedGenome, windows: NDArray[np.int64]
+    ) -> Iterator[tuple[int, pa.Table]]:
+        for first in range(0, len(windows), _ROWS_A_TABLE):
+            yield first, _table(corpus, windows[first : first + _ROWS_A_TABLE])
+
+
+def _all_windows(corpus: TokenizedGenome, tilings: int, seed: int) -> NDArray[np.int64]:
+    """Return tiling, segment, first token and token after the last of each window, (n, 4)."""
+    cut = []
+    for tiling in range(tilings):
+        for segment in range(len(corpus.segments)):
+            rng = np.random.default_rng([seed, tiling, segment])
+            windows = pretraining_windows(len(corpus.segment_ids(segment)), rng=rng)
+            windows += corpus.segments[segment, 3]
+            cut.append(np.insert(windows, [0, 0], [tiling, segment], axis=1))
+    return np.concatenate(cut)
+
+
+def _table(corpus: TokenizedGenome, windows: NDArray[np.int64]) -> pa.Table:
+    segments, firsts, lasts = windows[:, 1], windows[:, 2], windows[:, 3]
+    offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
+    input_ids = np.concatenate([corpus.input_ids[a:b] for a, b in zip(firsts, lasts, strict=True)])
+    spelled = np.concatenate([[0], np.cumsum(corpus.encoder.token_lengths[input_ids], dtype=np.int64)])
+    lengths_bp = np.diff(spelled[offsets])
+    starts = _genome_positions(corpus, segments, firsts)
+    names = pa.array(corpus.chromosomes)
+    chrom = names.take(pa.array(corpus.segments[segments, 0]))
+    columns = [
+        chrom,
+        pa.array(starts),
+        pa.array(starts + lengths_bp),
+        pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(input_ids)),
+    ]
+    return pa.Table.from_arrays(columns, names=list(FEATURES))
+
+
+def _genome_positions(
+    corpus: TokenizedGenome, segments: NDArray[np.int64], tokens: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    return np.array(
+        [corpus.position_of(int(s), int(t)) for s, t in zip(segments, tokens, strict=True)], np.int64
+    )

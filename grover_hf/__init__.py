@@ -1,0 +1,55 @@
+"""DNA language models of the GROVER kind: from a FASTA file to a model that AutoModel loads.
+
+The rooms, from the ground up; each imports only from those before it:
+
+    genome/         bases and coordinates: FASTA files, intervals, segments, a simulated genome
+    tokenization/   bases to tokens: byte-pair training and encoding, k-mers, tokenizer export
+    corpus/         the genome as token ids: the tokenized genome, pretraining windows, splits
+    model.py        the architecture and its sizes (a stock BertConfig)
+    masking.py      the masked-language collator
+    metrics/        masked-token accuracy, perplexity, bits per base
+    analysis/       arrays in, tables and figures out
+    hub/            model cards from facts
+    cli.py          the command `grover`
+
+`dataset_builders/` and `training/` stand beside the package and use it. Below all rooms lie
+`errors`, `files` (cache; write beside, then rename), `compiled` (numba) and `progress`.
+
+Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grover_hf.corpus.tokenized_genome import TokenizedGenome
+    from grover_hf.genome import Interval, ReferenceGenome
+    from grover_hf.model import grover_config
+    from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+    from grover_hf.tokenization.bpe_training import train_bpe
+    from grover_hf.tokenization.merges import MergeTable
+
+_HOMES = {
+    "GenomeEncoder": "grover_hf.tokenization.bpe_encoding",
+    "Interval": "grover_hf.genome",
+    "MergeTable": "grover_hf.tokenization.merges",
+    "ReferenceGenome": "grover_hf.genome",
+    "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
+    "grover_config": "grover_hf.model",
+    "train_bpe": "grover_hf.tokenization.bpe_training",
+}
+
+__version__ = version("grover-hf")
+__all__ = [
+    "GenomeEncoder", "Interval", "MergeTable", "ReferenceGenome", "TokenizedGenome",
+    "grover_config", "train_bpe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Public names load on first use: `grover --help` must not wait for numba or transformers.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

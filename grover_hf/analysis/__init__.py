@@ -1,0 +1,1 @@
+"""Arrays in; tables and figures out. No torch."""

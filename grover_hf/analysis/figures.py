@@ -1,0 +1,71 @@
+"""Figures, drawn with matplotlib from arrays."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf.analysis.vocabulary import Vocabulary
+from grover_hf.errors import InputError
+from grover_hf.files import written_whole
+
+
+def require_matplotlib() -> None:
+    """Raise `InputError` at the start of a long job if its figure could not be drawn."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise InputError("Figures need matplotlib: pip install 'grover-hf[analysis]'") from None
+
+
+def vocabulary_figure(
+    path: Path, vocabulary: Vocabulary, name: str, kmer_counts: dict[int, NDArray[np.int64]]
+) -> None:
+    """Draw a vocabulary like the paper's Fig. 3a-c.
+
+    a: how often types occur, beside k-mer vocabularies; b: tokens of the genome by their length;
+    c: types of the dictionary by their length, as shares of the possible ones.
+
+    Args:
+        path: A PNG or PDF, replaced if it is there.
+        vocabulary: With counts.
+        name: Of the vocabulary, such as "bpe-600".
+        kmer_counts: Counts of all k-mers, by k; those that do not occur are left out.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    frequency, in_genome, in_dictionary = figure.subplots(1, 3)
+
+    counts = [vocabulary.frequencies, *(found[found > 0] for found in kmer_counts.values())]
+    labels = [name, *(f"{k}-mers" for k in kmer_counts)]
+    violins = frequency.violinplot([np.log10(found) for found in counts], showmedians=True, widths=0.8)
+    colours = ["#3b6ea5"] + ["#b0b7bf"] * len(kmer_counts)
+    for body, colour in zip(violins["bodies"], colours, strict=True):  # type: ignore[arg-type]
+        body.set(facecolor=colour, alpha=0.9)
+    for part in ("cmedians", "cbars", "cmins", "cmaxes"):
+        violins[part].set(color="#333333", linewidth=0.8)  # type: ignore[union-attr]
+    frequency.set_xticks(range(1, len(labels) + 1), labels)
+    frequency.set(ylabel="occurrences of a type, log10", title="a  Frequencies of types")
+
+    lengths = np.array([len(token) for token in vocabulary.types])
+    axis = np.arange(1, lengths.max() + 1)
+    tokens = np.bincount(lengths, vocabulary.frequencies, minlength=axis[-1] + 1)[1:]
+    in_genome.bar(axis, 100 * tokens / tokens.sum(), color="#3b6ea5")
+    mean = float(np.average(axis, weights=tokens))
+    in_genome.axvline(mean, color="#333333", linewidth=0.8, linestyle="--")
+    in_genome.annotate(f" mean {mean:.2f}", (mean, 0.94), xycoords=("data", "axes fraction"))
+    in_genome.set(xlabel="bases a token", ylabel="% of the genome's tokens", title="b  Tokens by length")
+
+    types = np.bincount(lengths, minlength=axis[-1] + 1)[1:]
+    bars = in_dictionary.bar(axis, types, color="#3b6ea5")
+    shares = types / 4.0**axis
+    texts = [f"{100 * share:.0f}%" if share >= 0.01 else "" for share in shares]
+    in_dictionary.bar_label(bars, texts, fontsize=6, padding=2, rotation=90)
+    in_dictionary.margins(y=0.12)
+    in_dictionary.set(xlabel="bases a type", ylabel="types (% of possible k-mers)", title="c  Types by length")
+    for axes in (frequency, in_genome, in_dictionary):
+        axes.spines[["top", "right"]].set_visible(False)
+    with written_whole(path) as beside:
+        figure.savefig(beside, dpi=150, format=path.suffix.lstrip(".") or "png")

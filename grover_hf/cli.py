@@ -1,0 +1,179 @@
+"""The command `grover`: parses, calls, prints; no logic.
+
+Imports stand inside the verbs, so that `grover --help` answers at once.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grover_hf.errors import InputError
+
+app = typer.Typer(
+    name="grover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="DNA language models of the GROVER kind: from a FASTA file to a model that AutoModel loads.",
+)
+build = typer.Typer(no_args_is_help=True, help="Make a dataset that load_dataset reads.")
+app.add_typer(build, name="build", rich_help_panel="Datasets")
+
+Chromosomes = Annotated[
+    str, typer.Option(help="all, primary (1-22, X, Y), or names with commas between")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
+Threads = Annotated[int, typer.Option(min=1, help="threads")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    # `main` looks for the flag itself, since errors of the parser come before this.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+
+
+@app.command(rich_help_panel="Start here")
+def quickstart(
+    output: Annotated[Path, typer.Option(help="folder for everything that is made")] = Path("quickstart"),
+    genome: Annotated[
+        Path | None, typer.Option(help="a FASTA file; without it a simulated genome of 5 Mbp")
+    ] = None,
+    chromosomes: Chromosomes = "all",
+    cycles: Annotated[int, typer.Option(help="cycles of byte-pair encoding")] = 600,
+    steps: Annotated[int, typer.Option(help="steps of pretraining")] = 0,
+    seed: Annotated[int, typer.Option(help="of the simulation, the windows and the training")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """The whole way once: genome, vocabulary, tokens, windows, a tiny BERT, a figure, a table."""
+    from grover_hf.quickstart import run_quickstart
+
+    run_quickstart(
+        output, genome=genome, chromosomes=_chromosomes(chromosomes), n_cycles=cycles,
+        max_steps=steps or None, seed=seed, overwrite=overwrite,
+    )
+
+
+@app.command("train-bpe", rich_help_panel="Vocabularies")
+def train_bpe_verb(
+    genomes: Annotated[list[Path], typer.Argument(help="FASTA files, plain or gzip")],
+    output: Annotated[Path, typer.Option(help="the merges file")],
+    cycles: Annotated[int, typer.Option(help="merges to learn; `first(n)` of them is any smaller run")] = 600,
+    chromosomes: Chromosomes = "all",
+    threads: Threads = 2,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn a byte-pair vocabulary from whole genomes; a stopped run goes on where it was."""
+    from grover_hf.tokenization.bpe_training import train_bpe_to_file
+
+    merges = train_bpe_to_file(
+        genomes, output, n_cycles=cycles, chromosomes=_chromosomes(chromosomes), n_threads=threads,
+        overwrite=overwrite,
+    )
+    print(f"{output}: {len(merges)} merges, {merges.vocab_size} token ids")
+
+
+@app.command("export-tokenizer", rich_help_panel="Vocabularies")
+def export_tokenizer(
+    output: Annotated[Path, typer.Option(help="folder for AutoTokenizer")],
+    merges: Annotated[Path | None, typer.Argument(help="a merges file")] = None,
+    cycles: Annotated[int | None, typer.Option(help="use only the first so many merges")] = None,
+    kmer: Annotated[int | None, typer.Option(help="instead of merges: non-overlapping k-mers")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
+    from grover_hf.files import refuse_existing
+    from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
+
+    encoder = vocabulary_encoder(merges, cycles, kmer)
+    refuse_existing(output, overwrite=overwrite)
+    save_tokenizer(encoder, output)
+    print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
+
+
+@app.command(rich_help_panel="Vocabularies")
+def vocabulary(
+    merges: Annotated[Path, typer.Argument(help="a merges file, or a tokenizer folder")],
+    corpus: Annotated[Path | None, typer.Option(help="a tokenized genome, for frequencies")] = None,
+    kmers: Annotated[str, typer.Option(help="k-mer vocabularies beside it in the figure")] = "4 5 6",
+    figure: Annotated[Path | None, typer.Option(help="PNG or PDF, like Fig. 3a-c (needs --corpus)")] = None,
+) -> None:
+    """Print the paper's table of the vocabulary beside yours, and draw it."""
+    from grover_hf.analysis.report import vocabulary_report
+
+    ks = [int(k) for k in kmers.replace(",", " ").split()]
+    _print_table(vocabulary_report(merges, corpus, figure, ks), ("quantity", "paper", "this vocabulary"))
+
+
+@app.command(rich_help_panel="Datasets")
+def tokenize(
+    genome: Annotated[Path, typer.Argument(help="a FASTA file, plain or gzip")],
+    tokenizer: Annotated[Path, typer.Option(help="a tokenizer folder, or a merges file")],
+    output: Annotated[Path, typer.Option(help="folder of the tokenized genome")],
+    chromosomes: Chromosomes = "all",
+    threads: Threads = 2,
+    overwrite: Overwrite = False,
+) -> None:
+    """Tokenize a whole genome, once and in context."""
+    from grover_hf.corpus.tokenized_genome import TokenizedGenome
+    from grover_hf.genome import ReferenceGenome
+    from grover_hf.tokenization.export import load_encoder
+
+    corpus = TokenizedGenome.build(
+        ReferenceGenome(genome, _chromosomes(chromosomes)), load_encoder(tokenizer), output,
+        overwrite=overwrite, n_threads=threads,
+    )
+    facts = corpus.facts
+    print(f"{output}: {facts['n_tokens']:,} tokens, {facts['n_bases'] / facts['n_tokens']:.3f} bases a token")
+
+
+@build.command("genome-windows")
+def genome_windows(
+    corpus: Annotated[Path, typer.Option(help="a tokenized genome, made by grover tokenize")],
+    output: Annotated[Path, typer.Option(help="folder of the dataset")],
+    tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
+    seed: Annotated[int, typer.Option(help="of the window lengths and the split")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut a tokenized genome into windows for pretraining."""
+    from dataset_builders.build import build_genome_windows
+
+    build_genome_windows(corpus, output, tilings=tilings, seed=seed, overwrite=overwrite)
+    print(f"{output}: load_dataset({str(output)!r})")
+
+
+def main() -> None:
+    """Run the command; a problem with the input ends with its message and exit code 1."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except (InputError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        what = str(error) or type(error).__name__
+        print(f"error: {what}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _chromosomes(text: str) -> list[str] | str | None:
+    if text == "all":
+        return None
+    return text if text == "primary" else text.split(",")
+
+
+def _print_table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+if __name__ == "__main__":
+    main()

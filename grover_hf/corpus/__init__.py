@@ -1,0 +1,1 @@
+"""The genome as token ids: tokenized once, in context, and cut into windows."""

@@ -1,0 +1,34 @@
+"""`facts.json`: what a dataset configuration was made from. Written by builders, read by training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from grover_hf.errors import InputError
+
+_NAME = "facts.json"
+
+
+def write_facts(config_folder: Path, facts: dict[str, Any]) -> None:
+    """Write the facts into the folder of a configuration."""
+    (config_folder / _NAME).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def read_facts(folder: str | Path, config_name: str) -> dict[str, Any]:
+    """Return the facts of one configuration of a dataset.
+
+    Raises:
+        InputError: If the folder has no such configuration.
+    """
+    facts = read_all_facts(folder)
+    if config_name not in facts:
+        raise InputError(
+            f"{folder} has no dataset configuration {config_name!r}; it has {', '.join(facts) or 'none'}."
+        )
+    return facts[config_name]
+
+
+def read_all_facts(folder: str | Path) -> dict[str, dict[str, Any]]:
+    """Return the facts of all configurations of a dataset, by name."""
+    paths = sorted(Path(folder).glob(f"*/{_NAME}"))
+    return {path.parent.name: json.loads(path.read_text()) for path in paths}

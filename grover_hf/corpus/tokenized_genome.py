@@ -1,0 +1,249 @@
+"""`TokenizedGenome`: a genome as token ids in a memory-mapped folder, with true coordinates.
+
+    corpus.json      format, names, sizes and digests
+    ids.uint16       all token ids, little-endian, segment after segment
+    segments.npy     int64 (n_segments, 4): chromosome number, start, end, first token
+    anchors.npy      int64: genome position of every 1,024th token
+    tokenizer/       the tokenizer, as AutoTokenizer loads it
+
+Only A, C, G and T belong to tokens: N, and with k-mers the tail of a segment, belong to none.
+Tokens are those of the forward strand.
+"""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf.errors import InputError, shorten
+from grover_hf.files import folder_written_whole, refuse_existing
+from grover_hf.genome.acgt import acgt_segments
+from grover_hf.genome.intervals import Interval
+from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
+from grover_hf.progress import progress_bar
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.export import load_encoder, save_tokenizer
+from grover_hf.tokenization.special_tokens import UNK_ID
+from grover_hf.tokenization.vocabulary import require_same_vocabulary
+
+_FORMAT = 1
+_ANCHOR_EVERY = 1_024
+
+
+class IntervalTokens(NamedTuple):
+    """The tokens that overlap an interval, in the order of the forward strand."""
+
+    input_ids: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+    """Genome position of each token's first base, shape (L,)."""
+    ends: NDArray[np.int64]
+    """Genome position after each token's last base, shape (L,)."""
+    partial_start: bool
+    """The first token begins before the interval."""
+    partial_end: bool
+    """The last token ends after the interval."""
+
+
+@dataclass(frozen=True)
+class TokenizedGenome:
+    """A tokenized genome on disk; make one with `build`, read one with `open`."""
+
+    path: Path
+    facts: dict[str, Any]
+    encoder: Encoder
+    input_ids: NDArray[np.uint16]
+    """All token ids, shape (n_tokens,), memory-mapped."""
+    segments: NDArray[np.int64]
+    """Chromosome number, start, end, first token of each segment, shape (n_segments, 4)."""
+    anchors: NDArray[np.int64]
+
+    @property
+    def chromosomes(self) -> list[str]:
+        """Names of the chromosomes, in the order of their numbers."""
+        return [chromosome["name"] for chromosome in self.facts["chromosomes"]]
+
+    @property
+    def vocabulary_sha256(self) -> str:
+        """The digest of the vocabulary that the ids belong to."""
+        return str(self.facts["vocabulary_sha256"])
+
+    @classmethod
+    def build(
+        cls, genome: ReferenceGenome, encoder: Encoder, path: str | Path, *, overwrite: bool = False,
+        n_threads: int = 2,
+    ) -> "TokenizedGenome":
+        """Tokenize a genome, chromosome by chromosome, into a new folder.
+
+        Memory: about 7 bytes a base of the longest chromosome.
+
+        Raises:
+            InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
+        """
+        path = Path(path)
+        refuse_existing(path, overwrite=overwrite)
+        with folder_written_whole(path) as beside:
+            _write_corpus(genome, encoder, beside, n_threads)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, tokenizer: Encoder | None = None) -> "TokenizedGenome":
+        """Open a tokenized genome; nothing but its index is read.
+
+        Args:
+            path: The folder.
+            tokenizer: If given, the vocabulary that the ids must belong to.
+
+        Raises:
+            InputError: If the folder is no tokenized genome, is incomplete, or has another
+                vocabulary than `tokenizer`.
+        """
+        path = Path(path)
+        try:
+            facts = json.loads((path / "corpus.json").read_text())
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(
+                f"{path} is no tokenized genome (it has no corpus.json); make one with `grover tokenize`."
+            ) from None
+        if facts.get("format") != _FORMAT:
+            raise InputError(f"{path} has format {facts.get('format')}; this version reads {_FORMAT}.")
+        ids_path = path / "ids.uint16"
+        if not ids_path.exists() or ids_path.stat().st_size != 2 * facts["n_tokens"]:
+            raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: the folder is incomplete.")
+        encoder = load_encoder(path / "tokenizer")
+        have = facts["vocabulary_sha256"]
+        require_same_vocabulary(have, encoder.vocabulary_sha256, what=str(path), other=f"{path}/tokenizer")
+        if tokenizer is not None:
+            require_same_vocabulary(
+                have, tokenizer.vocabulary_sha256, what=str(path), other=f"the tokenizer {tokenizer.name}"
+            )
+        return cls(
+            path, facts, encoder, np.memmap(ids_path, "<u2", "r"),
+            np.load(path / "segments.npy", allow_pickle=False),
+            np.load(path / "anchors.npy", allow_pickle=False),
+        )
+
+    def tokens_in(self, interval: Interval, *, inside: bool = False) -> IntervalTokens:
+        """Return every token that overlaps an interval, as tokenized in the genome's context.
+
+        Args:
+            interval: Where to look; its strand is ignored.
+            inside: Drop tokens that reach out of the interval.
+
+        Raises:
+            InputError: If the chromosome is unknown or the interval ends past it.
+        """
+        pieces = [
+            self._in_segment(segment, interval) for segment in self._segments_overlapping(interval)
+        ]
+        none = np.empty(0, np.int64)
+        input_ids = np.concatenate([np.empty(0, np.uint16), *(ids for ids, _ in pieces)])
+        starts = np.concatenate([none, *(starts for _, starts in pieces)])
+        ends = starts + self.encoder.token_lengths[input_ids]
+        partial_start = bool(starts.size and starts[0] < interval.start)
+        partial_end = bool(ends.size and ends[-1] > interval.end)
+        if inside:
+            kept = (starts >= interval.start) & (ends <= interval.end)
+            return IntervalTokens(input_ids[kept], starts[kept], ends[kept], False, False)
+        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end)
+
+    def segment_ids(self, segment: int) -> NDArray[np.uint16]:
+        """Return the ids of a segment, memory-mapped."""
+        return self.input_ids[self._first_token(segment) : self._first_token(segment + 1)]
+
+    def position_of(self, segment: int, token: int) -> int:
+        """Return the genome position where a token of a segment starts; tokens count genome-wide."""
+        first, position = self._first_token(segment), int(self.segments[segment, 1])
+        anchor = token // _ANCHOR_EVERY
+        if anchor * _ANCHOR_EVERY > first:
+            first, position = anchor * _ANCHOR_EVERY, int(self.anchors[anchor])
+        return position + int(self.encoder.token_lengths[self.input_ids[first:token]].sum(dtype=np.int64))
+
+    def _first_token(self, segment: int) -> int:
+        return int(self.segments[segment, 3]) if segment < len(self.segments) else self.input_ids.size
+
+    def _segments_overlapping(self, interval: Interval) -> range:
+        sizes = {chromosome["name"]: chromosome["size"] for chromosome in self.facts["chromosomes"]}
+        if interval.chrom not in sizes:
+            raise InputError(
+                f"{self.path} has no chromosome {interval.chrom!r}; it has {shorten(list(sizes))}."
+            )
+        if interval.end > sizes[interval.chrom]:
+            raise InputError(f"{interval} ends past {interval.chrom}, which has {sizes[interval.chrom]} bp.")
+        number = self.chromosomes.index(interval.chrom)
+        first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
+        starts, ends = self.segments[first:last, 1], self.segments[first:last, 2]
+        if not len(interval):
+            return range(0)
+        return range(
+            int(first + np.searchsorted(ends, interval.start, side="right")),
+            int(first + np.searchsorted(starts, interval.end, side="left")),
+        )
+
+    def _in_segment(
+        self, segment: int, interval: Interval
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        """Return ids and start positions of the tokens of a segment that overlap the interval."""
+        token, position = self._first_token(segment), int(self.segments[segment, 1])
+        end_token = self._first_token(segment + 1)
+        first_anchor = -(-token // _ANCHOR_EVERY)
+        anchors = self.anchors[first_anchor : -(-end_token // _ANCHOR_EVERY)]
+        before = int(np.searchsorted(anchors, interval.start, side="right")) - 1
+        if before >= 0:
+            token, position = (first_anchor + before) * _ANCHOR_EVERY, int(anchors[before])
+        # Every token is at least one base long, so this many reach past the interval's end.
+        input_ids = np.asarray(self.input_ids[token : min(end_token, token + interval.end - position)])
+        ends = position + np.cumsum(self.encoder.token_lengths[input_ids], dtype=np.int64)
+        starts = ends - self.encoder.token_lengths[input_ids]
+        first = int(np.searchsorted(ends, interval.start, side="right"))
+        last = int(np.searchsorted(starts, interval.end, side="left"))
+        return input_ids[first:last], starts[first:last]
+
+
+def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> None:
+    digest = hashlib.sha256()
+    rows: list[tuple[int, int, int, int]] = []
+    anchors: list[NDArray[np.int64]] = []
+    n_tokens = n_bases = n_tail_bases = 0
+    bar = progress_bar(total=sum(genome.sizes.values()), what="tokenizing", unit="bp", scale=True)
+    with bar, open(folder / "ids.uint16", "wb") as out, ThreadPoolExecutor(n_threads) as threads:
+        for number, chrom in enumerate(genome.chromosomes):
+            codes = genome.codes(chrom)
+            update_genome_digest(digest, chrom, codes)
+            spans = acgt_segments(codes)
+            encoded = threads.map(encoder.encode_segment, (codes[start:end] for start, end in spans))
+            for (start, end), input_ids in zip(spans.tolist(), encoded, strict=True):
+                if input_ids[-1] == UNK_ID:
+                    input_ids = input_ids[:-1]
+                if not input_ids.size:
+                    n_tail_bases += end - start
+                    continue
+                lengths = encoder.token_lengths[input_ids]
+                ends = start + np.cumsum(lengths, dtype=np.int64)
+                n_tail_bases += end - int(ends[-1])
+                rows.append((number, start, end, n_tokens))
+                anchors.append((ends - lengths)[-n_tokens % _ANCHOR_EVERY :: _ANCHOR_EVERY])
+                out.write(input_ids.astype("<u2", copy=False).data)
+                n_tokens += input_ids.size
+                n_bases += end - start
+            bar.update(codes.size)
+    if not n_tokens:
+        raise InputError(f"{genome.path} has no A, C, G or T in {shorten(genome.chromosomes)}.")
+    np.save(folder / "segments.npy", np.array(rows, np.int64))
+    np.save(folder / "anchors.npy", np.concatenate(anchors))
+    save_tokenizer(encoder, folder / "tokenizer")
+    facts = {
+        "format": _FORMAT,
+        "tokenizer": encoder.name,
+        "vocabulary_sha256": encoder.vocabulary_sha256,
+        "genome": {"name": genome.path.name, "sha256": digest.hexdigest()},
+        "chromosomes": [{"name": name, "size": size} for name, size in genome.sizes.items()],
+        "n_tokens": n_tokens,
+        "n_bases": n_bases,
+        "n_tail_bases": n_tail_bases,
+    }
+    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")

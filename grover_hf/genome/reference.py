@@ -1,0 +1,285 @@
+"""`ReferenceGenome`: a FASTA file, read by name and coordinate, or a chromosome at a time.
+
+pyfaidx indexes the file and fetches intervals. A whole chromosome is read past it, straight into
+base codes: blocks of whole lines from the file, one compiled pass over each, no Python string.
+"""
+
+import gzip
+import hashlib
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyfaidx
+from numpy.typing import NDArray
+
+from grover_hf.compiled import compiled
+from grover_hf.errors import InputError, shorten
+from grover_hf.files import cache_dir, file_key, written_whole
+from grover_hf.genome.acgt import IUPAC, NOT_ACGT, acgt_segments, reverse_complement
+from grover_hf.genome.intervals import Interval
+from grover_hf.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+PRIMARY = tuple(str(n) for n in range(1, 23)) + ("X", "Y")
+"""The chromosomes that the paper counts, without the "chr" of UCSC names."""
+
+_BLOCK_BYTES = 1 << 20
+# Bit 5 of an ASCII letter is its case.
+_UPPER, _A, _C, _G, _T, _N = (np.uint8(x) for x in (0xDF, *b"ACGTN"))
+
+
+class ReferenceGenome:
+    """A genome in a FASTA file: plain, gzip or bgzip.
+
+    A compressed file is inflated once into the cache (see `grover_hf.files`), and the index is
+    made there on first use; nothing is written beside the user's file. An index that stands
+    beside the file and is not older than it is used as it is.
+
+    Args:
+        path: The FASTA file.
+        chromosomes: Which records to keep: None for all in file order, "primary" for those of
+            1-22, X and Y that the file has (with or without "chr"), or their names.
+
+    Raises:
+        InputError: If the file is missing, empty, truncated, ragged, or no FASTA; if two records
+            have one name; if a name in `chromosomes` is not in the file.
+    """
+
+    def __init__(self, path: str | Path, chromosomes: str | Sequence[str] | None = None) -> None:
+        self.path = Path(path)
+        self._plain = _plain_fasta(self.path)
+        self._index = _open_index(self.path, self._plain)
+        sizes = {name: int(record.rlen) for name, record in self._index.faidx.index.items()}
+        self.chromosomes: list[str] = _choose(list(sizes), chromosomes, self.path)
+        self.sizes: dict[str, int] = {name: sizes[name] for name in self.chromosomes}
+        self._warned_of_iupac = False
+
+    def __repr__(self) -> str:
+        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes)})"
+
+    def fetch(self, interval: Interval) -> str:
+        """Return the upper-case letters of `interval`; of a "-" interval the reverse complement.
+
+        Raises:
+            InputError: If the chromosome is unknown or the interval ends past it.
+        """
+        self._check(interval)
+        record = self._index.faidx.fetch(interval.chrom, interval.start + 1, interval.end)
+        letters = str(record).upper() if len(interval) else ""
+        return letters if interval.strand == "+" else reverse_complement(letters)
+
+    def codes(self, chrom: str) -> NDArray[np.uint8]:
+        """Return the base codes of a whole chromosome, shape (size,), uint8.
+
+        Raises:
+            InputError: If the chromosome is unknown, or holds a letter that is no IUPAC
+                nucleotide code (with record, line and letter), or the file has changed since
+                it was opened.
+        """
+        self._check(Interval(chrom, 0, 0))
+        codes = np.empty(self.sizes[chrom], np.uint8)
+        n_other = 0
+        for first, letters, row_bases, row_bytes in self._blocks(chrom):
+            n_bases, n_not_acgt, n_n = _codes_of_block(letters, row_bases, row_bytes, codes[first:])
+            if n_not_acgt != n_n:
+                self._refuse_unknown_letters(chrom, first, letters, row_bases, row_bytes, n_bases)
+                n_other += n_not_acgt - n_n
+        if n_other and not self._warned_of_iupac:
+            self._warned_of_iupac = True
+            logger.warning(
+                "%s: %s has %d ambiguous bases other than N; like N, they end a segment. "
+                "Further chromosomes are not reported.", self.path, chrom, n_other,
+            )
+        return codes
+
+    def segments(self, chrom: str) -> NDArray[np.int64]:
+        """Return the N-free segments of a chromosome, shape (n_segments, 2), as [start, end)."""
+        return acgt_segments(self.codes(chrom))
+
+    def soft_masked(self, chrom: str) -> NDArray[np.int64]:
+        """Return the lower-case stretches of a chromosome, shape (n, 2), as [start, end).
+
+        Every lower-case letter counts, a lower-case n too.
+        """
+        self._check(Interval(chrom, 0, 0))
+        upper_case = np.empty(self.sizes[chrom], np.uint8)
+        for first, letters, row_bases, row_bytes in self._blocks(chrom):
+            _case_of_block(letters, row_bases, row_bytes, upper_case[first:])
+        return acgt_segments(upper_case)
+
+    def sha256(self) -> str:
+        """Return the digest of the chosen chromosomes: names and base codes, in file order.
+
+        It does not change with line length, case or compression.
+        """
+        digest = hashlib.sha256()
+        for chrom in self.chromosomes:
+            update_genome_digest(digest, chrom, self.codes(chrom))
+        return digest.hexdigest()
+
+    def _check(self, interval: Interval) -> None:
+        if interval.chrom not in self.sizes:
+            raise InputError(
+                f"{self.path} has no chromosome {interval.chrom!r}; it has "
+                f"{shorten(self.chromosomes)}. UCSC names start with 'chr', Ensembl names do not."
+            )
+        if interval.end > self.sizes[interval.chrom]:
+            raise InputError(
+                f"{interval} ends past {interval.chrom}, which has {self.sizes[interval.chrom]} bp "
+                f"in {self.path}."
+            )
+
+    def _blocks(self, chrom: str) -> Iterator[tuple[int, NDArray[np.uint8], int, int]]:
+        """Yield (first base, bytes, bases a line, bytes a line) for runs of whole lines."""
+        record = self._index.faidx.index[chrom]
+        if not record.rlen:
+            return
+        n_full, rest = divmod(record.rlen, record.lenc)
+        n_bytes = n_full * record.lenb + rest
+        lines_a_block = max(1, _BLOCK_BYTES // record.lenb)
+        buffer = np.empty(lines_a_block * record.lenb, np.uint8)
+        with open(self._plain, "rb", buffering=0) as file:
+            file.seek(record.offset)
+            first = 0
+            while n_bytes > 0:
+                wanted = min(n_bytes, buffer.size)
+                n_read = _read_into(file, memoryview(buffer)[:wanted])
+                # The last line of the last record needs no newline.
+                if n_read < wanted - (record.lenb - record.lenc):
+                    raise InputError(f"{self.path} is shorter than its index says; was it changed?")
+                yield first, buffer[:n_read], record.lenc, record.lenb
+                first += lines_a_block * record.lenc
+                n_bytes -= wanted
+
+    def _refuse_unknown_letters(
+        self, chrom: str, first: int, letters: NDArray[np.uint8], row_bases: int, row_bytes: int,
+        n_bases: int,
+    ) -> None:
+        column = np.arange(letters.size) % row_bytes
+        bases = letters[column < row_bases][:n_bases]
+        known = np.isin(bases, np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8))
+        if known.all():
+            return
+        at = int(np.argmin(known))
+        line = (first + at) // row_bases + 1
+        with open(self._plain, "rb") as file:
+            header = file.read(self._index.faidx.index[chrom].offset).count(b"\n")
+        raise InputError(
+            f"{self.path}, record {chrom}, line {header + line}: {chr(bases[at])!r} is no nucleotide "
+            f"letter ({IUPAC}, in either case). RNA needs T for U, and gaps must be N."
+        )
+
+
+def update_genome_digest(digest: "hashlib._Hash", chrom: str, codes: NDArray[np.uint8]) -> None:
+    """Add a chromosome to the digest that `ReferenceGenome.sha256` gives."""
+    digest.update(f">{chrom}\0{codes.size}\0".encode())
+    digest.update(memoryview(codes))
+
+
+def _choose(names: list[str], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
+    if wanted is None:
+        return names
+    if wanted == "primary":
+        primary = [name for name in names if name.removeprefix("chr") in PRIMARY]
+        if not primary:
+            raise InputError(f"{path} has none of the chromosomes 1-22, X, Y; it has {shorten(names)}.")
+        return primary
+    asked = [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in asked:
+        if name not in names:
+            raise InputError(
+                f"{path} has no chromosome {name!r}; it has {shorten(names)}. "
+                "UCSC names start with 'chr', Ensembl names do not."
+            )
+    return [name for name in names if name in asked]
+
+
+def _plain_fasta(path: Path) -> Path:
+    """Return `path`, or the inflated copy of a gzip or bgzip file, made in the cache if needed."""
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(2)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if not magic:
+        raise InputError(f"{path} is empty; a FASTA file starts with a line '>name'.")
+    if magic != b"\x1f\x8b":
+        return path
+    plain = cache_dir() / "fasta" / f"{file_key(path)}.fa"
+    if plain.exists():
+        return plain
+    bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
+    try:
+        with written_whole(plain) as beside, open(path, "rb") as packed, open(beside, "wb") as out, bar:
+            with gzip.GzipFile(fileobj=packed) as inflated:
+                while block := inflated.read(1 << 22):
+                    out.write(block)
+                    bar.update(packed.tell() - bar.n)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is no whole gzip file ({error}); copy or download it again.") from error
+    return plain
+
+
+def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
+    beside = Path(f"{plain}.fai")
+    if plain == path and beside.exists() and beside.stat().st_mtime >= path.stat().st_mtime:
+        index = beside
+    else:
+        index = cache_dir() / "fasta" / f"{file_key(plain)}.fai"
+    try:
+        if not index.exists():
+            with written_whole(index) as fresh:
+                pyfaidx.Faidx(str(plain), indexname=str(fresh)).close()
+        return pyfaidx.Fasta(str(plain), indexname=str(index), as_raw=True, rebuild=False)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no FASTA file: it is not text.") from error
+    except (pyfaidx.FastaIndexingError, ValueError) as error:
+        # pyfaidx says which record is ragged, doubled or missing, and names the inflated copy.
+        reason = str(error).replace(str(plain), str(path)).strip()
+        raise InputError(f"{path} cannot be indexed as FASTA: {reason}") from error
+
+
+def _read_into(file, view: memoryview) -> int:  # type: ignore[no-untyped-def]
+    n_read = 0
+    while n_read < len(view) and (n := file.readinto(view[n_read:])):
+        n_read += n
+    return n_read
+
+
+@compiled
+def _codes_of_block(letters, row_bases, row_bytes, codes):  # type: ignore[no-untyped-def]
+    """Write the base codes of whole lines; return how many bases, how many not ACGT, how many N."""
+    n_bases = 0
+    n_not_acgt = 0
+    n_n = 0
+    for row in range(0, letters.size, row_bytes):
+        width = min(row_bases, letters.size - row, codes.size - n_bases)
+        out = codes[n_bases : n_bases + width]
+        # Arithmetic on bits 1 and 2 of the letter instead of a table: the loop becomes SIMD.
+        for j in range(width):
+            letter = letters[row + j] & _UPPER
+            code = (letter >> np.uint8(1)) & np.uint8(3)
+            code ^= code >> np.uint8(1)
+            other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
+            out[j] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
+            n_not_acgt += other
+            n_n += letter == _N
+        n_bases += width
+    return n_bases, n_not_acgt, n_n
+
+
+@compiled
+def _case_of_block(letters, row_bases, row_bytes, upper_case):  # type: ignore[no-untyped-def]
+    n_bases = 0
+    for row in range(0, letters.size, row_bytes):
+        width = min(row_bases, letters.size - row, upper_case.size - n_bases)
+        for j in range(width):
+            lower = (letters[row + j] & np.uint8(0x20)) != 0
+            upper_case[n_bases + j] = 0 if lower else NOT_ACGT
+        n_bases += width

@@ -1,0 +1,30 @@
+"""Random numbers that depend on a key alone: no generator whose state workers or ranks could move.
+
+The generator is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) used as a hash.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def keyed_bits(*keys: ArrayLike) -> NDArray[np.uint64]:
+    """Return 64 random bits for each combination of integer keys, broadcast against each other."""
+    bits = np.zeros((), np.uint64)
+    with np.errstate(over="ignore"):
+        for key in keys:
+            bits = _mixed(bits ^ np.asarray(key).astype(np.uint64))
+    return bits
+
+
+def keyed_uniform(*keys: ArrayLike) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each combination of integer keys."""
+    return (keyed_bits(*keys) >> np.uint64(11)) * 2.0**-53
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = bits + _GOLDEN
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,0 +1,1 @@
+"""How good a model is, as plain functions of arrays."""

@@ -1,0 +1,14 @@
+"""Progress bars: shown on a terminal for work that lasts, silent everywhere else."""
+
+import sys
+from typing import Any
+
+from tqdm.auto import tqdm
+
+
+def progress_bar(*, total: int | None = None, what: str, unit: str = "it", scale: bool = False) -> Any:
+    """Return a `tqdm` bar that appears after two seconds, and only if stdout is a terminal."""
+    return tqdm(
+        total=total, desc=what, unit=unit, unit_scale=scale, delay=2.0, leave=False,
+        disable=not sys.stdout.isatty(),
+    )

@@ -1,0 +1,50 @@
+"""What encoders share: tokens with offsets, and sequences with letters other than A, C, G, T."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
+from grover_hf.tokenization.special_tokens import UNK_ID
+
+
+class Encoding(NamedTuple):
+    """Tokens of a sequence with their positions in it, in bases: starts and ends, half-open."""
+
+    input_ids: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+class Encoder(Protocol):
+    """Turns bases into token ids: `GenomeEncoder` (byte-pair) or `KmerEncoder`."""
+
+    name: str
+    tokens: tuple[str, ...]
+    token_lengths: NDArray[np.uint16]
+
+    @property
+    def vocabulary_sha256(self) -> str: ...
+
+    def encode(self, sequence: str | bytes | NDArray[np.uint8]) -> NDArray[np.uint16]: ...
+
+    def encode_with_offsets(self, sequence: str | bytes | NDArray[np.uint8]) -> Encoding: ...
+
+    def encode_segment(self, codes: NDArray[np.uint8]) -> NDArray[np.uint16]: ...
+
+
+def encode_around_unknown(
+    codes: NDArray[np.uint8], encode_segment: Callable[[NDArray[np.uint8]], NDArray[np.uint16]]
+) -> NDArray[np.uint16]:
+    """Encode the segments of `codes`, with one [UNK] for each base between them."""
+    if codes.size and codes.max() < NOT_ACGT:
+        return encode_segment(codes)
+    pieces = []
+    done = 0
+    for start, end in acgt_segments(codes):
+        pieces += [np.full(start - done, UNK_ID, np.uint16), encode_segment(codes[start:end])]
+        done = end
+    pieces.append(np.full(codes.size - done, UNK_ID, np.uint16))
+    return np.concatenate(pieces)

@@ -1,0 +1,143 @@
+"""A vocabulary as a folder that `AutoTokenizer` loads, on transformers 4 and 5, without remote code.
+
+The writer and the reader of that folder are both here. `tokenizer_class` is
+`PreTrainedTokenizerFast`, the name that both versions know: without it, a BERT config beside the
+tokenizer makes transformers choose WordPiece, and every sequence silently becomes [UNK].
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import (
+    AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
+)
+
+from grover_hf.errors import InputError
+from grover_hf.files import folder_written_whole
+from grover_hf.genome.acgt import BASES
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.kmer import KmerEncoder
+from grover_hf.tokenization.merges import MergeTable
+from grover_hf.tokenization.special_tokens import CLS_ID, MODEL_MAX_LENGTH, SEP_ID, SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+_SETTINGS: dict[str, Any] = {
+    **dict(zip(_NAMES, SPECIAL_TOKENS, strict=True)),
+    "clean_up_tokenization_spaces": False,
+    "model_max_length": MODEL_MAX_LENGTH,
+    "padding_side": "right",
+}
+
+
+def bpe_tokenizer(merges: MergeTable) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a merge table; `grover export-tokenizer` saves the same."""
+    return _as_pretrained(_backend(GenomeEncoder(merges)))
+
+
+def kmer_tokenizer(k: int) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of non-overlapping k-mers; the tail of a sequence is one [UNK]."""
+    return _as_pretrained(_backend(KmerEncoder(k)))
+
+
+def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
+    """Write the folder that `AutoTokenizer.from_pretrained` reads; an existing one is replaced."""
+    with folder_written_whole(Path(folder)) as beside:
+        write_tokenizer_files(encoder, beside)
+
+
+def write_tokenizer_files(encoder: Encoder, folder: Path) -> None:
+    """Write the tokenizer's files into an existing folder, a model's folder say."""
+    _backend(encoder).save(str(folder / "tokenizer.json"))
+    config = {**_SETTINGS, "tokenizer_class": "PreTrainedTokenizerFast"}
+    special = {name: _SETTINGS[name] for name in _NAMES}
+    for name, content in (("tokenizer_config", config), ("special_tokens_map", special)):
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def load_encoder(path: str | Path) -> Encoder:
+    """Return the encoder of a tokenizer folder that we wrote, or of a merges file.
+
+    Raises:
+        InputError: If there is no tokenizer, or its ids are not laid out as ours.
+    """
+    path = Path(path)
+    if path.is_file():
+        return GenomeEncoder(MergeTable.read(path))
+    try:
+        content = json.loads((path / "tokenizer.json").read_text())
+        model = content["model"]
+    except FileNotFoundError:
+        raise InputError(f"{path} is no tokenizer folder: it has no tokenizer.json.") from None
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise InputError(f"{path / 'tokenizer.json'} is no tokenizer file, or was cut short.") from None
+    ids = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    encoder: Encoder
+    if model["type"] == "BPE":
+        merges = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
+        encoder = GenomeEncoder(MergeTable(tuple((left, right) for left, right in merges)))
+    else:
+        encoder = KmerEncoder(len(ids[-1]))
+    if tuple(ids) != encoder.tokens:
+        raise InputError(
+            f"{path} has a vocabulary that is laid out otherwise: ours is {' '.join(SPECIAL_TOKENS)}, "
+            "then A C G T and the merges, or then all k-mers in alphabetical order."
+        )
+    return encoder
+
+
+def vocabulary_encoder(merges: Path | None, n_cycles: int | None, k: int | None) -> Encoder:
+    """Return the encoder of a merges file, of its first cycles, or of k-mers: one of the two.
+
+    Raises:
+        InputError: If both or none are given, or `n_cycles` without merges.
+    """
+    if (merges is None) == (k is None) or (k is not None and n_cycles is not None):
+        raise InputError("Name a merges file (and --cycles, if you like), or --kmer K; not both.")
+    if merges is None:
+        assert k is not None
+        return KmerEncoder(k)
+    table = MergeTable.read(merges)
+    return GenomeEncoder(table if n_cycles is None else table.first(n_cycles))
+
+
+def _backend(encoder: Encoder) -> Tokenizer:
+    ids = {token: i for i, token in enumerate(encoder.tokens)}
+    one_letter = pre_tokenizers.Split(Regex(f"[^{BASES}]"), "isolated")
+    if isinstance(encoder, GenomeEncoder):
+        model = models.BPE(vocab=ids, merges=list(encoder.merges.merges), unk_token="[UNK]")
+        split = one_letter
+    elif isinstance(encoder, KmerEncoder):
+        model = models.WordLevel(vocab=ids, unk_token="[UNK]")
+        kmer = pre_tokenizers.Split(Regex(f"[{BASES}]{{{encoder.k}}}"), "isolated")
+        split = pre_tokenizers.Sequence([one_letter, kmer])
+    else:
+        raise TypeError(f"{encoder!r} is neither a GenomeEncoder nor a KmerEncoder.")
+    tokenizer = Tokenizer(model)
+    # tokenizers has no upper-case normalizer.
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Replace(base.lower(), base) for base in BASES]
+    )
+    tokenizer.pre_tokenizer = split
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", CLS_ID), ("[SEP]", SEP_ID)],
+    )
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
+    )
+    return tokenizer
+
+
+def _as_pretrained(backend: Tokenizer) -> PreTrainedTokenizerFast:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **_SETTINGS)

@@ -1,0 +1,33 @@
+"""What identifies a vocabulary: its token strings in id order, and their digest."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf.errors import InputError
+from grover_hf.tokenization.special_tokens import N_SPECIAL
+
+
+def vocabulary_sha256(tokens: Sequence[str]) -> str:
+    """Return the SHA-256 of the token strings, specials included, joined by newline in id order."""
+    return hashlib.sha256("\n".join(tokens).encode()).hexdigest()
+
+
+def token_lengths(tokens: Sequence[str]) -> NDArray[np.uint16]:
+    """Return how many bases each token spells, shape (V,), uint16; special tokens count 0.
+
+    [UNK] stands for one base of a loose sequence, or for the tail that a k-mer vocabulary leaves:
+    whoever needs its length knows which.
+    """
+    return np.array([0] * N_SPECIAL + [len(token) for token in tokens[N_SPECIAL:]], np.uint16)
+
+
+def require_same_vocabulary(have: str, want: str, *, what: str, other: str) -> None:
+    """Raise `InputError` if two vocabulary digests differ, naming both."""
+    if have != want:
+        raise InputError(
+            f"{what} has vocabulary {have[:12]}..., but {other} has {want[:12]}...: ids of one mean "
+            "other tokens in the other. Tokenize again with the same tokenizer."
+        )

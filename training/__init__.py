@@ -1,0 +1,1 @@
+"""One script a verb, each run as `accelerate launch -m training.<verb> --config RECIPE`."""
