@@ -1,14 +1,15 @@
 """Prepare any dataset: a folder of Parquet and a card, which `load_dataset` reads and the Hub takes.
 
-    DIR/README.md                      the card, made from the facts of all configurations
-    DIR/<configuration>/facts.json     digests, seed, counts
-    DIR/<configuration>/*.parquet      a shard or more for each split
+DIR/README.md                      the card, made from the facts of all configurations
+DIR/<configuration>/facts.json     digests, seed, counts
+DIR/<configuration>/*.parquet      a shard or more for each split
 """
 
 import hashlib
 import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,59 +43,65 @@ def build_genome_windows(
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
 
     opened = TokenizedGenome.open(corpus)
-    settings = {"corpus": str(corpus), "tilings": tilings, "seed": seed}
-    inputs = {"corpus": opened.facts, "tilings": tilings, "seed": seed}
-    return prepare(
-        builder.GenomeWindows, builder.NAME, opened.encoder.name, folder, version=builder.VERSION,
-        card=builder.CARD, vocabulary_sha256=opened.vocabulary_sha256, settings=settings,
-        inputs=inputs, overwrite=overwrite,
+    plan = Plan(
+        builder_class=builder.GenomeWindows, dataset=builder.NAME, config=opened.encoder.name,
+        version=builder.VERSION, card=builder.CARD, vocabulary_sha256=opened.vocabulary_sha256,
+        settings={"corpus": str(corpus), "tilings": tilings, "seed": seed},
+        inputs={"corpus": opened.facts, "tilings": tilings, "seed": seed},
     )
+    return prepare(plan, Path(folder), overwrite=overwrite)
 
 
-def prepare(
-    builder_class: type[datasets.DatasetBuilder], dataset_name: str, config_name: str,
-    folder: str | Path, *, version: str, card: Path, vocabulary_sha256: str, settings: dict[str, Any],
-    inputs: dict[str, Any], overwrite: bool = False,
-) -> Path:
-    """Run a builder class and write a configuration of a dataset, then the card of the dataset.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A configuration of a dataset to be made."""
 
-    Args:
-        builder_class: A `datasets` builder whose configuration has the dict `facts`.
-        dataset_name: Name of the task; it keeps the caches of the builders apart.
-        config_name: Name of the configuration, such as "bpe-600".
-        folder: Where the dataset goes.
-        version: Of the builder's code.
-        card: Template of the card.
-        vocabulary_sha256: Of the tokenizer.
-        settings: Fields of the builder's configuration.
-        inputs: What the rows depend on, digests in place of paths; it identifies the build.
-        overwrite: Replace the configuration if it is there.
-    """
-    folder = Path(folder)
-    refuse_existing(folder / config_name, overwrite=overwrite)
-    fingerprint = hashlib.sha256(json.dumps([inputs, version], sort_keys=True).encode()).hexdigest()
+    builder_class: type[datasets.DatasetBuilder]
+    """Its configuration class has a dict `facts`, which the builder fills for the card."""
+    dataset: str
+    """Name of the task; it keeps the caches of the builders apart."""
+    config: str
+    """Name of the configuration, such as "bpe-600"."""
+    version: str
+    """Of the builder's code."""
+    card: Path
+    """Template of the card."""
+    vocabulary_sha256: str
+    settings: dict[str, Any]
+    """Fields of the builder's configuration."""
+    inputs: dict[str, Any]
+    """What the rows depend on, with digests in place of paths; it identifies the build."""
+
+
+def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
+    """Run a builder and write a configuration of a dataset, then the card of the dataset."""
+    refuse_existing(folder / plan.config, overwrite=overwrite)
+    identity = json.dumps([plan.inputs, plan.version], sort_keys=True)
+    fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     cache = cache_dir() / "datasets"
     cache.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        builder = builder_class(
-            cache_dir=scratch, dataset_name=dataset_name, config_name=config_name,
-            hash=fingerprint, version=datasets.Version(version), facts=facts, **settings,
+        # Without a name and a hash of their own, all builders share one cache folder, since all
+        # stand in files called builder.py, and hand out each other's rows.
+        builder = plan.builder_class(
+            cache_dir=scratch, dataset_name=plan.dataset, config_name=plan.config, hash=fingerprint,
+            version=datasets.Version(plan.version), facts=facts, **plan.settings,
         )
-        with folder_written_whole(folder / config_name) as beside:
+        with folder_written_whole(folder / plan.config) as beside:
             _download_and_prepare(builder, beside)
             facts |= {
-                "dataset": dataset_name,
-                "config": config_name,
-                "version": version,
+                "dataset": plan.dataset,
+                "config": plan.config,
+                "version": plan.version,
                 "fingerprint": fingerprint,
-                "vocabulary_sha256": vocabulary_sha256,
+                "vocabulary_sha256": plan.vocabulary_sha256,
                 "splits": {name: split.num_examples for name, split in builder.info.splits.items()},
                 "versions": {"grover-hf": grover_hf.__version__, "datasets": datasets.__version__},
-                **{key: value for key, value in inputs.items() if key not in facts},
+                **{key: value for key, value in plan.inputs.items() if key not in facts},
             }
             write_facts(beside, facts)
-    _write_card(folder, card)
+    _write_card(folder, plan.card)
     return folder
 
 

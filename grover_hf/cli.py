@@ -5,6 +5,7 @@ Imports stand inside the verbs, so that `grover --help` answers at once.
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ Threads = Annotated[int, typer.Option(min=1, help="threads")]
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,  # noqa: ARG001
 ) -> None:
     # `main` looks for the flag itself, since errors of the parser come before this.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
@@ -165,7 +166,7 @@ def _chromosomes(text: str) -> list[str] | str | None:
     return text if text == "primary" else text.split(",")
 
 
-def _print_table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -20,7 +20,7 @@ def keyed_bits(*keys: ArrayLike) -> NDArray[np.uint64]:
 
 def keyed_uniform(*keys: ArrayLike) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each combination of integer keys."""
-    return (keyed_bits(*keys) >> np.uint64(11)) * 2.0**-53
+    return (keyed_bits(*keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -49,7 +49,8 @@ class MaskingCollator:
     p_random: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.p_select <= 1 or self.p_mask < 0 or self.p_random < 0 or self.p_mask + self.p_random > 1:
+        shares = min(self.p_mask, self.p_random) >= 0 and self.p_mask + self.p_random <= 1
+        if not (0 < self.p_select <= 1 and shares):
             raise InputError(
                 f"p_select {self.p_select}, p_mask {self.p_mask}, p_random {self.p_random}: "
                 "0 < p_select <= 1 and p_mask + p_random <= 1 must hold."

@@ -14,6 +14,7 @@ from rich.table import Table
 from dataset_builders.build import build_genome_windows
 from grover_hf.analysis.figures import require_matplotlib
 from grover_hf.analysis.report import vocabulary_report
+from grover_hf.analysis.vocabulary import Row
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.files import refuse_existing
 from grover_hf.genome import ReferenceGenome
@@ -67,13 +68,14 @@ def run_quickstart(
         example = _fill_mask_example(output / "run" / "model", corpus)
 
     metrics = report["metrics"]
+    windows = report["windows"]
     rows += [
-        ("windows, train / test", "> 5 million in all", f"{report['windows']['train']:,} / {report['windows']['test']:,}"),
-        ("masked-token accuracy, top 1", "21 %", f"{metrics['accuracy']:.1%}"),
-        ("  always the most frequent token", "", f"{metrics['most_frequent_token']:.1%}"),
-        ("masked-token accuracy, top 10 %", "75 %", f"{metrics['accuracy_top_10_percent']:.1%}"),
-        ("perplexity (share of the vocabulary)", "72 (12 %)",
-         f"{metrics['perplexity']:.0f} ({metrics['share_of_vocabulary']:.0%})"),
+        Row("windows, train / test", "> 5 million in all", f"{windows['train']:,} / {windows['test']:,}"),
+        Row("masked-token accuracy, top 1", "21 %", f"{metrics['accuracy']:.1%}"),
+        Row("  always the most frequent token", "", f"{metrics['most_frequent_token']:.1%}"),
+        Row("masked-token accuracy, top 10 %", "75 %", f"{metrics['accuracy_top_10_percent']:.1%}"),
+        Row("perplexity (share of the vocabulary)", "72 (12 %)",
+            f"{metrics['perplexity']:.0f} ({metrics['share_of_vocabulary']:.0%})"),
     ]
     console = Console(width=None if sys.stdout.isatty() else 100)
     table = Table("", "paper, hg19, BERT-base", f"{genome.name}, tiny BERT", title="What came of it")

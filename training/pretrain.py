@@ -61,7 +61,7 @@ class PretrainRecipe:
     bf16: bool = _field("mixed precision", default=False)
     workers: int = _field("processes that load data, a device", default=0)
     save_steps: int = _field("steps between checkpoints; 0 for none", default=0)
-    eval_windows: int | None = _field("windows of the test split to evaluate on; all if not given", default=None)
+    eval_windows: int | None = _field("test windows to evaluate on; all if not given", default=None)
     processes: int | None = _field("how many the launch must have; another number is an error", default=None)
     resume: bool = _field("go on from the last checkpoint in output", default=False)
     overwrite: bool = _field("replace the run that is in output", default=False)
@@ -276,8 +276,8 @@ def _evaluate(trainer: Trainer) -> dict[str, Any]:
     trainer.args.dataloader_drop_last = False
     found = trainer.evaluate(metric_key_prefix="test")
     ours = {name.removeprefix("test_"): value for name, value in found.items()}
-    trainers_own = ("loss", "runtime", "samples_per_second", "steps_per_second", "epoch", "model_preparation_time")
-    return {name: value for name, value in ours.items() if name not in trainers_own}
+    timing = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+    return {name: value for name, value in ours.items() if name not in ("loss", "epoch", *timing)}
 
 
 def _write_model(

@@ -1,0 +1,1 @@
+"""Pretraining windows of a tokenized genome."""

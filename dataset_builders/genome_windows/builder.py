@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from grover_hf.corpus.splits import TEST_SHARE, in_test
+from grover_hf.corpus.splits import in_test
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.corpus.windows import MIN_TOKENS, pretraining_windows
 from grover_hf.errors import InputError

@@ -64,7 +64,7 @@ def vocabulary_figure(
     texts = [f"{100 * share:.0f}%" if share >= 0.01 else "" for share in shares]
     in_dictionary.bar_label(bars, texts, fontsize=6, padding=2, rotation=90)
     in_dictionary.margins(y=0.12)
-    in_dictionary.set(xlabel="bases a type", ylabel="types (% of possible k-mers)", title="c  Types by length")
+    in_dictionary.set(xlabel="bases a type", ylabel="types (% of possible)", title="c  Types by length")
     for axes in (frequency, in_genome, in_dictionary):
         axes.spines[["top", "right"]].set_visible(False)
     with written_whole(path) as beside:

@@ -81,7 +81,8 @@ def kmer_frequencies(corpus: TokenizedGenome, k: int) -> NDArray[np.int64]:
 
 def vocabulary_table(vocabulary: Vocabulary) -> list[Row]:
     """Return the paper's quantities beside those of a vocabulary (Results, "Building a
-    frequency-balanced vocabulary on the human genome", and Fig. 3)."""
+    frequency-balanced vocabulary on the human genome", and Fig. 3).
+    """
     types = vocabulary.types
     by_length = {n: sum(len(token) == n for token in types) for n in range(1, 7)}
     first_at = sum(token[0] in "AT" for token in types) / max(1, len(types))

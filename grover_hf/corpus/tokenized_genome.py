@@ -113,7 +113,7 @@ class TokenizedGenome:
             raise InputError(f"{path} has format {facts.get('format')}; this version reads {_FORMAT}.")
         ids_path = path / "ids.uint16"
         if not ids_path.exists() or ids_path.stat().st_size != 2 * facts["n_tokens"]:
-            raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: the folder is incomplete.")
+            raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: it is incomplete.")
         encoder = load_encoder(path / "tokenizer")
         have = facts["vocabulary_sha256"]
         require_same_vocabulary(have, encoder.vocabulary_sha256, what=str(path), other=f"{path}/tokenizer")
@@ -148,7 +148,8 @@ class TokenizedGenome:
         partial_end = bool(ends.size and ends[-1] > interval.end)
         if inside:
             kept = (starts >= interval.start) & (ends <= interval.end)
-            return IntervalTokens(input_ids[kept], starts[kept], ends[kept], False, False)
+            input_ids, starts, ends = input_ids[kept], starts[kept], ends[kept]
+            partial_start = partial_end = False
         return IntervalTokens(input_ids, starts, ends, partial_start, partial_end)
 
     def segment_ids(self, segment: int) -> NDArray[np.uint16]:

@@ -48,7 +48,7 @@ def acgt_segments(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 @compiled
-def _count_segments(codes):  # type: ignore[no-untyped-def]
+def _count_segments(codes: NDArray[np.uint8]) -> int:
     n_segments = 0
     before = np.uint8(NOT_ACGT)
     for code in codes:
@@ -58,7 +58,7 @@ def _count_segments(codes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _segment_borders(codes, borders):  # type: ignore[no-untyped-def]
+def _segment_borders(codes: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.int64]:
     k = 0
     outside = True
     for i in range(codes.size):

@@ -6,6 +6,7 @@ base codes: blocks of whole lines from the file, one compiled pass over each, no
 
 import gzip
 import hashlib
+import io
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,8 +25,10 @@ from grover_hf.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-PRIMARY = tuple(str(n) for n in range(1, 23)) + ("X", "Y")
+PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 """The chromosomes that the paper counts, without the "chr" of UCSC names."""
+
+Letters = NDArray[np.uint8]
 
 _BLOCK_BYTES = 1 << 20
 # Bit 5 of an ASCII letter is its case.
@@ -147,7 +150,7 @@ class ReferenceGenome:
             first = 0
             while n_bytes > 0:
                 wanted = min(n_bytes, buffer.size)
-                n_read = _read_into(file, memoryview(buffer)[:wanted])
+                n_read = _read_into(file, buffer.data[:wanted])
                 # The last line of the last record needs no newline.
                 if n_read < wanted - (record.lenb - record.lenc):
                     raise InputError(f"{self.path} is shorter than its index says; was it changed?")
@@ -177,7 +180,7 @@ class ReferenceGenome:
 def update_genome_digest(digest: "hashlib._Hash", chrom: str, codes: NDArray[np.uint8]) -> None:
     """Add a chromosome to the digest that `ReferenceGenome.sha256` gives."""
     digest.update(f">{chrom}\0{codes.size}\0".encode())
-    digest.update(memoryview(codes))
+    digest.update(codes.data)
 
 
 def _choose(names: list[str], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
@@ -245,7 +248,7 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
         raise InputError(f"{path} cannot be indexed as FASTA: {reason}") from error
 
 
-def _read_into(file, view: memoryview) -> int:  # type: ignore[no-untyped-def]
+def _read_into(file: io.FileIO, view: memoryview) -> int:
     n_read = 0
     while n_read < len(view) and (n := file.readinto(view[n_read:])):
         n_read += n
@@ -253,7 +256,7 @@ def _read_into(file, view: memoryview) -> int:  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _codes_of_block(letters, row_bases, row_bytes, codes):  # type: ignore[no-untyped-def]
+def _codes_of_block(letters: Letters, row_bases: int, row_bytes: int, codes: Letters) -> tuple[int, int, int]:
     """Write the base codes of whole lines; return how many bases, how many not ACGT, how many N."""
     n_bases = 0
     n_not_acgt = 0
@@ -268,14 +271,14 @@ def _codes_of_block(letters, row_bases, row_bytes, codes):  # type: ignore[no-un
             code ^= code >> np.uint8(1)
             other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
             out[j] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
-            n_not_acgt += other
+            n_not_acgt += int(other)
             n_n += letter == _N
         n_bases += width
     return n_bases, n_not_acgt, n_n
 
 
 @compiled
-def _case_of_block(letters, row_bases, row_bytes, upper_case):  # type: ignore[no-untyped-def]
+def _case_of_block(letters: Letters, row_bases: int, row_bytes: int, upper_case: Letters) -> None:
     n_bases = 0
     for row in range(0, letters.size, row_bytes):
         width = min(row_bases, letters.size - row, upper_case.size - n_bases)

@@ -109,7 +109,9 @@ def _markov(n_bp: int, gc: float, rng: np.random.Generator) -> NDArray[np.uint8]
 
 
 @compiled
-def _walk_contexts(cumulative, uniform, codes):  # type: ignore[no-untyped-def]
+def _walk_contexts(
+    cumulative: NDArray[np.float64], uniform: NDArray[np.float64], codes: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     context = 0
     for i in range(codes.size):
         code = 0

@@ -22,6 +22,9 @@ from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
+Ids = NDArray[np.int32]
+State = tuple[tuple[int, int], ...]
+
 
 class Automaton(NamedTuple):
     """A minimal automaton that reads base codes from right to left.
@@ -54,7 +57,7 @@ def compatible_pairs(merges: MergeTable) -> tuple[NDArray[np.bool_], NDArray[np.
 
 
 @compiled
-def _stay_apart(merged, parts, left, right, before):  # type: ignore[no-untyped-def]
+def _stay_apart(merged: Ids, parts: Ids, left: int, right: int, before: int) -> bool:
     """Say whether two tokens side by side stay apart in all cycles that come before `before`.
 
     Look at their border back through the cycles, latest first. Between the cycle that made the
@@ -78,7 +81,7 @@ def _stay_apart(merged, parts, left, right, before):  # type: ignore[no-untyped-
 
 
 @compiled
-def _compatible_pairs(merged, parts):  # type: ignore[no-untyped-def]
+def _compatible_pairs(merged: Ids, parts: Ids) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     n_tokens = merged.shape[0]
     compatible = np.empty((n_tokens, n_tokens), np.bool_)
     for left in range(n_tokens):
@@ -101,7 +104,7 @@ def build_automaton(merges: MergeTable) -> Automaton:
     # A state is the chain of suffix nodes that the read part starts with, longest first, each with
     # the class of the token that follows it; the empty suffix is in every chain.
     end_of_sequence = len(tokens)
-    start = ((0, allowed.class_of(0, end_of_sequence)),)
+    start: State = ((0, allowed.class_of(0, end_of_sequence)),)
     number = {start: 0}
     states = [start]
     next_state: list[list[int]] = []

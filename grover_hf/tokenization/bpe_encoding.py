@@ -105,7 +105,11 @@ def _tables(merges: MergeTable) -> _Tables:
 
 
 @compiled
-def _first_ids_of_suffixes(codes, start, next_state, first_id, next_state_2, first_ids_2, out):  # type: ignore[no-untyped-def]
+def _first_ids_of_suffixes(
+    codes: NDArray[np.uint8], start: int, next_state: NDArray[np.unsignedinteger],
+    first_id: NDArray[np.uint16], next_state_2: NDArray[np.unsignedinteger],
+    first_ids_2: NDArray[np.uint32], out: NDArray[np.uint32],
+) -> None:
     """Write the id of the first token of every suffix, two uint16 in an entry of `out`."""
     n_pairs = codes.size // 2
     quarter = n_pairs // 4
@@ -158,7 +162,9 @@ def _first_ids_of_suffixes(codes, start, next_state, first_id, next_state_2, fir
 
 
 @compiled
-def _walk(first_ids, n_bases, lengths, walked):  # type: ignore[no-untyped-def]
+def _walk(
+    first_ids: NDArray[np.uint16], n_bases: int, lengths: NDArray[np.uint16], walked: NDArray[np.uint16]
+) -> NDArray[np.uint16]:
     """Return the tokens met on the way from base 0, each step as long as the token."""
     begin = np.array([0, n_bases // 4, n_bases // 2, 3 * (n_bases // 4), n_bases])
     p0, p1, p2, p3 = begin[0], begin[1], begin[2], begin[3]

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import (
-    AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
 )
 
 from grover_hf.errors import InputError
@@ -110,6 +117,8 @@ def vocabulary_encoder(merges: Path | None, n_cycles: int | None, k: int | None)
 def _backend(encoder: Encoder) -> Tokenizer:
     ids = {token: i for i, token in enumerate(encoder.tokens)}
     one_letter = pre_tokenizers.Split(Regex(f"[^{BASES}]"), "isolated")
+    model: models.Model
+    split: pre_tokenizers.PreTokenizer
     if isinstance(encoder, GenomeEncoder):
         model = models.BPE(vocab=ids, merges=list(encoder.merges.merges), unk_token="[UNK]")
         split = one_letter
