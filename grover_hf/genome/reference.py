@@ -213,6 +213,8 @@ def _plain_fasta(path: Path) -> Path:
     if not magic:
         raise InputError(f"{path} is empty; a FASTA file starts with a line '>name'.")
     if magic != b"\x1f\x8b":
+        if path.suffix.lower() in (".gz", ".bgz", ".bz2", ".zip"):
+            raise InputError(f"{path} is named like a compressed file but is not gzip; rename or repack it.")
         return path
     plain = cache_dir() / "fasta" / f"{file_key(path)}.fa"
     if plain.exists():
