@@ -3,6 +3,10 @@
 DIR/README.md                      the card, made from the facts of all configurations
 DIR/<configuration>/facts.json     digests, seed, counts
 DIR/<configuration>/*.parquet      a shard or more for each split
+
+The card gives each configuration a description with the digest of its files. `load_dataset` of a
+folder keeps its cache by the folder's last name and the card alone, so without it a rebuilt
+dataset, or another one of the same name, would silently give the rows of the first.
 """
 
 import hashlib
@@ -94,7 +98,7 @@ def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
                 "dataset": plan.dataset,
                 "config": plan.config,
                 "version": plan.version,
-                "fingerprint": fingerprint,
+                "sha256": _sha256_of_files(sorted(beside.glob("*.parquet"))),
                 "vocabulary_sha256": plan.vocabulary_sha256,
                 "splits": {name: split.num_examples for name, split in builder.info.splits.items()},
                 "versions": {"grover-hf": grover_hf.__version__, "datasets": datasets.__version__},
@@ -119,6 +123,14 @@ def _download_and_prepare(builder: datasets.DatasetBuilder, folder: Path) -> Non
             path.unlink()
     for path in folder.parent.glob(f"{folder.name}*.lock"):
         path.unlink()
+
+
+def _sha256_of_files(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _write_card(folder: Path, card: Path) -> None:

@@ -145,7 +145,10 @@ def genome_windows(
 
 
 def main() -> None:
-    """Run the command; a problem with the input ends with its message and exit code 1."""
+    """Run the command; a problem with the input ends with its message and exit code 1.
+
+    Ctrl-C ends with exit code 130, which typer sees to.
+    """
     debug = "--debug" in sys.argv
     try:
         app()
@@ -155,9 +158,6 @@ def main() -> None:
         what = str(error) or type(error).__name__
         print(f"error: {what}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 def _chromosomes(text: str) -> list[str] | str | None:

@@ -1,10 +1,16 @@
 """Fixtures and the rules of the run: offline, a cache of its own, real data only where it is given."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
+# datasets reads these when it is imported; the user's own cache stays as it is.
+_DATASETS_CACHE = tempfile.mkdtemp(prefix="grover-tests-")
+atexit.register(shutil.rmtree, _DATASETS_CACHE, ignore_errors=True)
 os.environ.update(
-    HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_UPDATE_DOWNLOAD_COUNTS="0",
+    HF_DATASETS_CACHE=_DATASETS_CACHE, HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_UPDATE_DOWNLOAD_COUNTS="0",
     TOKENIZERS_PARALLELISM="false",
 )
 
@@ -37,7 +43,6 @@ def pytest_terminal_summary(terminalreporter):
 def own_cache(tmp_path_factory, monkeypatch):
     """Each test has an empty cache."""
     monkeypatch.setenv("GROVER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets")))
 
 
 @pytest.fixture

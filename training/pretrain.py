@@ -210,7 +210,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
                     "name": dataset_facts["dataset"],
                     "config": recipe.dataset_config,
                     "vocabulary_sha256": dataset_facts["vocabulary_sha256"],
-                    "sha256": dataset_facts["fingerprint"],
+                    "sha256": dataset_facts["sha256"],
                     "genome": dataset_facts["corpus"]["genome"],
                 },
                 "split": "test",

@@ -1,0 +1,139 @@
+import gzip
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from grover_hf import cli
+from grover_hf.tokenization.merges import MergeTable
+
+
+@pytest.fixture
+def grover(monkeypatch, capsys):
+    """Run the command in this process; return (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["grover", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "grover_hf.cli", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False, **options,
+    )
+
+
+def test_help_groups_the_verbs_and_imports_neither_torch_nor_numba():
+    code = "import sys; sys.argv = ['grover', '--help']\nfrom grover_hf import cli\ntry: cli.main()\nexcept SystemExit: pass\n"
+    code += "print('LOADED', [m for m in ('torch', 'numba', 'transformers', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in done.stdout
+    for text in ("Start here", "Vocabularies", "Datasets", "train-bpe", "tokenize"):
+        assert text in done.stdout
+
+
+def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_path):
+    merges, tokenizer, corpus = tmp_path / "merges.txt", tmp_path / "tokenizer", tmp_path / "corpus"
+    assert grover("train-bpe", simulated_fasta, "--cycles", 120, "--output", merges)[0] == 0
+    assert len(MergeTable.read(merges)) == 120
+    assert grover("export-tokenizer", merges, "--cycles", 100, "--output", tokenizer)[1].endswith(
+        "bpe-100, 109 token ids\n"
+    )
+    assert grover("export-tokenizer", "--kmer", 4, "--output", tmp_path / "kmer")[0] == 0
+    assert grover("tokenize", simulated_fasta, "--tokenizer", tokenizer, "--output", corpus)[0] == 0
+    code, out, _ = grover("vocabulary", tokenizer, "--corpus", corpus, "--figure", tmp_path / "v.png")
+    assert code == 0
+    assert "types that start with A or T" in out
+    assert "97 %" in out
+    assert (tmp_path / "v.png").read_bytes().startswith(b"\x89PNG")
+    assert grover("build", "genome-windows", "--corpus", corpus, "--output", tmp_path / "w")[0] == 0
+    assert (tmp_path / "w" / "bpe-100" / "facts.json").exists()
+
+
+def test_an_error_is_one_line_on_stderr_and_exit_code_1(grover, tmp_path):
+    code, out, err = grover("train-bpe", tmp_path / "no.fa", "--output", tmp_path / "m.txt")
+    assert (code, out) == (1, "")
+    assert err == f"error: There is no file {tmp_path / 'no.fa'}.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.fa", b"", "is empty"),
+        ("n.fa", b">a\nNNNN\n", "no A, C, G or T"),
+        ("ragged.fa", b">a\nACGT\nAC\nACGT\n", "Inconsistent line"),
+        ("double.fa", b">a\nACGT\n>a\nACGT\n", "Duplicate key"),
+        ("cut.fa.gz", gzip.compress(b">a\n" + b"ACGT\n" * 99)[:-9], "no whole gzip file"),
+        ("rna.fa", b">a\nACGU\n", "record a, line 2: 'U' is no nucleotide letter"),
+        ("gaps.fa", b">a\nAC-T\n", "record a, line 2: '-'"),
+    ],
+)
+def test_bad_fasta_leaves_nothing_behind(grover, tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    code, _, err = grover("train-bpe", path, "--output", tmp_path / "m.txt", "--cycles", 5)
+    assert code == 1
+    assert message in err
+    assert name in err or "no A, C, G or T" in err
+    assert "Traceback" not in err
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_debug_shows_the_traceback(grover, tmp_path):
+    with pytest.raises(ValueError, match="There is no file"):
+        grover("--debug", "train-bpe", tmp_path / "no.fa", "--output", tmp_path / "m.txt")
+
+
+def test_an_output_that_is_there_is_kept(grover, simulated_fasta, tmp_path):
+    output = tmp_path / "m.txt"
+    output.write_text("mine")
+    code, _, err = grover("train-bpe", simulated_fasta, "--output", output)
+    assert code == 1
+    assert "--overwrite" in err
+    assert output.read_text() == "mine"
+
+
+def test_unknown_chromosomes_are_named_with_those_there_are(grover, simulated_fasta, tmp_path):
+    code, _, err = grover(
+        "train-bpe", simulated_fasta, "--chromosomes", "chr1", "--output", tmp_path / "m.txt"
+    )
+    assert code == 1
+    assert "'chr1'; it has sim1, sim2, sim3" in err
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(simulated_fasta, simulated_merges, tmp_path):
+    simulated_merges.write(tmp_path / "m.txt")
+    # A limit of file size stands for the full disk; Python gets EFBIG in place of ENOSPC.
+    done = command(
+        "tokenize", simulated_fasta, "--tokenizer", tmp_path / "m.txt", "--output", tmp_path / "corpus",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["m.txt"]
+
+
+def test_ctrl_c_stops_with_130_and_without_a_traceback(tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "grover_hf.cli", "quickstart", "--output", str(tmp_path / "q")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    assert run.stdout.readline().startswith("simulate a genome")
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("*.part"))

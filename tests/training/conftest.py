@@ -1,0 +1,34 @@
+import pytest
+
+from dataset_builders.build import build_genome_windows
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.genome import ReferenceGenome
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from training.pretrain import PretrainRecipe
+from training.recipe import read_recipe
+
+
+@pytest.fixture(scope="session")
+def inputs(simulated_fasta, simulated_merges, tmp_path_factory):
+    """A corpus, its windows and its tokenizer."""
+    folder = tmp_path_factory.mktemp("inputs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(folder / "cache"))
+        encoder = GenomeEncoder(simulated_merges)
+        TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, folder / "corpus")
+        build_genome_windows(folder / "corpus", folder / "windows")
+    return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
+
+
+@pytest.fixture
+def recipe(inputs, tmp_path):
+    """Return a recipe for some steps of the tiny model; keywords change it."""
+
+    def make(**changes) -> PretrainRecipe:
+        defaults = {
+            **inputs, "output": str(tmp_path / "run"), "batch_size": 8, "per_device_batch_size": 4,
+            "max_steps": 4, "warmup_steps": 1, "eval_windows": 8, "bf16": False,
+        }
+        return read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", {**defaults, **changes})
+
+    return make

@@ -1,0 +1,61 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grover_hf.errors import InputError
+from training.pretrain import PretrainRecipe
+from training.recipe import RECIPES, read_recipe, recipe_from_command_line
+
+
+@pytest.mark.parametrize("path", sorted((RECIPES / "pretrain").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_packaged_recipe_reads(path):
+    recipe = read_recipe(PretrainRecipe, str(path), "pretrain", {})
+    assert recipe == read_recipe(PretrainRecipe, path.stem, "pretrain", {})
+
+
+def test_the_papers_numbers_stand_in_its_recipe():
+    recipe = read_recipe(PretrainRecipe, "bpe_600", "pretrain", {})
+    assert (recipe.p_select, recipe.p_mask, recipe.p_random) == (0.022, 0.8, 0.1)
+    assert (recipe.batch_size, recipe.learning_rate, recipe.adam_epsilon) == (64, 4e-4, 1e-6)
+    assert (recipe.adam_beta2, recipe.dropout, recipe.size) == (0.99, 0.1, "base")
+
+
+def test_accelerate_configurations_are_yaml():
+    for path in (RECIPES / "accelerate").glob("*.yaml"):
+        assert yaml.safe_load(path.read_text())["num_processes"] >= 1
+
+
+def test_the_command_line_wins_over_the_file():
+    recipe = recipe_from_command_line(
+        PretrainRecipe, "pretrain", ["--config", "tiny_cpu", "--max_steps", "7", "--learning_rate", "1.0e-5"]
+    )
+    assert (recipe.max_steps, recipe.learning_rate) == (7, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 3}, "unknown keys steps; known are dataset, dataset_config"),
+        ({"learning_rate": "4e-4"}, "learning_rate is '4e-4'; it must be float; write 4.0e-4"),
+        ({"max_steps": 1.5}, "max_steps is 1.5; it must be int"),
+        ({"bf16": 1}, "bf16 is 1; it must be bool"),
+    ],
+)
+def test_wrong_values_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
+
+
+def test_missing_recipes_and_fields_are_named(tmp_path):
+    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, small, tiny_cpu"):
+        read_recipe(PretrainRecipe, "huge", "pretrain", {})
+    (tmp_path / "r.yaml").write_text("size: tiny\n")
+    with pytest.raises(InputError, match="lacks dataset, dataset_config, tokenizer"):
+        read_recipe(PretrainRecipe, str(tmp_path / "r.yaml"), "pretrain", {})
+
+
+def test_every_field_has_a_help_text():
+    assert all(field.metadata["help"] for field in dataclasses.fields(PretrainRecipe))
+    assert Path(RECIPES).is_dir()
