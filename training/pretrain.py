@@ -45,7 +45,7 @@ class PretrainRecipe:
     learning_rate: float = _field("peak learning rate")
     batch_size: int = _field("windows a step, over all processes")
     max_steps: int = _field("optimizer steps")
-    per_device_batch_size: int = _field("windows at once on a device; the rest is accumulated")
+    per_device_batch_size: int = _field("windows at once on a device, at most; the rest is accumulated")
     warmup_steps: int = _field("steps of linear warm-up")
     scheduler: str = _field("after it: linear, cosine, constant", default="linear")
     adam_beta1: float = _field("of AdamW", default=0.9)
@@ -143,21 +143,10 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     """Run a pretraining; return the content of `metrics.json`."""
     run = Path(recipe.output)
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    if recipe.processes not in (None, world):
-        raise InputError(
-            f"The recipe wants {recipe.processes} processes and this launch has {world}. On CPUs, "
-            "say ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes "
-            f"{recipe.processes} --num_machines 1 --mixed_precision no --dynamo_backend no."
-        )
     encoder = load_encoder(recipe.tokenizer)
     splits, dataset_facts = _open_windows(recipe, encoder)
-    accumulation, rest = divmod(recipe.batch_size, recipe.per_device_batch_size * world)
-    if rest or not accumulation:
-        raise InputError(
-            f"batch_size {recipe.batch_size} is no multiple of per_device_batch_size "
-            f"{recipe.per_device_batch_size} x {world} processes."
-        )
-    arguments = _training_arguments(recipe, run, accumulation)
+    arguments = _training_arguments(recipe, run, *batch_shape(recipe, world))
+    _require_processes(recipe, started=world, joined=arguments.world_size)
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
             if not recipe.resume:
@@ -240,12 +229,40 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
     return splits, facts
 
 
-def _training_arguments(recipe: PretrainRecipe, run: Path, accumulation: int) -> TrainingArguments:
+def _require_processes(recipe: PretrainRecipe, *, started: int, joined: int) -> None:
+    """Refuse a launch whose processes train apart from each other, or are not as many as wanted."""
+    wanted = started if recipe.processes is None else recipe.processes
+    if not wanted == started == joined:
+        raise InputError(
+            f"{wanted} processes should train together; the launch started {started}, of which "
+            f"{joined} know of each other. On CPUs, say ACCELERATE_USE_CPU=true accelerate launch "
+            "--config_file training/recipes/accelerate/cpu_2.yaml."
+        )
+
+
+def batch_shape(recipe: PretrainRecipe, world: int) -> tuple[int, int]:
+    """Return windows at once on a device, and how often they are accumulated to `batch_size`.
+
+    Raises:
+        InputError: If the processes cannot share `batch_size` evenly.
+    """
+    share, rest = divmod(recipe.batch_size, world)
+    if rest or not share:
+        raise InputError(f"batch_size {recipe.batch_size} is no multiple of {world} processes.")
+    accumulation = -(-share // recipe.per_device_batch_size)
+    while share % accumulation:
+        accumulation += 1
+    return share // accumulation, accumulation
+
+
+def _training_arguments(
+    recipe: PretrainRecipe, run: Path, device_batch: int, accumulation: int
+) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(run / "checkpoints"),
         max_steps=recipe.max_steps,
-        per_device_train_batch_size=recipe.per_device_batch_size,
-        per_device_eval_batch_size=recipe.per_device_batch_size,
+        per_device_train_batch_size=device_batch,
+        per_device_eval_batch_size=device_batch,
         gradient_accumulation_steps=accumulation,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.scheduler,

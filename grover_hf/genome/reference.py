@@ -30,7 +30,9 @@ PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 
 Letters = NDArray[np.uint8]
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
+_KNOWN = np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8)
+_AMBIGUOUS = _KNOWN[~np.isin(_KNOWN, np.frombuffer(b"ACGTNacgtn", np.uint8))]
 # Bit 5 of an ASCII letter is its case.
 _UPPER, _A, _C, _G, _T, _N = (np.uint8(x) for x in (0xDF, *b"ACGTN"))
 
@@ -86,11 +88,9 @@ class ReferenceGenome:
         self._check(Interval(chrom, 0, 0))
         codes = np.empty(self.sizes[chrom], np.uint8)
         n_other = 0
-        for first, letters, row_bases, row_bytes in self._blocks(chrom):
-            n_bases, n_not_acgt, n_n = _codes_of_block(letters, row_bases, row_bytes, codes[first:])
-            if n_not_acgt != n_n:
-                self._refuse_unknown_letters(chrom, first, letters, row_bases, row_bytes, n_bases)
-                n_other += n_not_acgt - n_n
+        for first, last in self._letters_into(codes, chrom):
+            if _letters_to_codes(codes[first:last]):
+                n_other += self._count_ambiguous(chrom, first, last)
         if n_other and not self._warned_of_iupac:
             self._warned_of_iupac = True
             logger.warning(
@@ -109,10 +109,11 @@ class ReferenceGenome:
         Every lower-case letter counts, a lower-case n too.
         """
         self._check(Interval(chrom, 0, 0))
-        upper_case = np.empty(self.sizes[chrom], np.uint8)
-        for first, letters, row_bases, row_bytes in self._blocks(chrom):
-            _case_of_block(letters, row_bases, row_bytes, upper_case[first:])
-        return acgt_segments(upper_case)
+        case = np.empty(self.sizes[chrom], np.uint8)
+        for first, last in self._letters_into(case, chrom):
+            # Bit 5 of a letter is its case; lower case becomes 0, a "base", and upper case 4.
+            case[first:last] = NOT_ACGT * ((case[first:last] & np.uint8(0x20)) == 0)
+        return acgt_segments(case)
 
     def sha256(self) -> str:
         """Return the digest of the chosen chromosomes: names and base codes, in file order.
@@ -136,44 +137,47 @@ class ReferenceGenome:
                 f"in {self.path}."
             )
 
-    def _blocks(self, chrom: str) -> Iterator[tuple[int, NDArray[np.uint8], int, int]]:
-        """Yield (first base, bytes, bases a line, bytes a line) for runs of whole lines."""
+    def _letters_into(self, out: Letters, chrom: str) -> Iterator[tuple[int, int]]:
+        """Fill `out` with the letters of a chromosome, block by block; yield first and last of each."""
         record = self._index.faidx.index[chrom]
-        if not record.rlen:
-            return
-        n_full, rest = divmod(record.rlen, record.lenc)
-        n_bytes = n_full * record.lenb + rest
-        lines_a_block = max(1, _BLOCK_BYTES // record.lenb)
-        buffer = np.empty(lines_a_block * record.lenb, np.uint8)
+        n_lines, rest = divmod(int(record.rlen), record.lenc) if record.rlen else (0, 0)
+        buffer = np.empty((max(1, _BLOCK_BYTES // max(1, record.lenb)), record.lenb), np.uint8)
         with open(self._plain, "rb", buffering=0) as file:
             file.seek(record.offset)
-            first = 0
-            while n_bytes > 0:
-                wanted = min(n_bytes, buffer.size)
-                n_read = _read_into(file, buffer.data[:wanted])
-                # The last line of the last record needs no newline.
-                if n_read < wanted - (record.lenb - record.lenc):
-                    raise InputError(f"{self.path} is shorter than its index says; was it changed?")
-                yield first, buffer[:n_read], record.lenc, record.lenb
-                first += lines_a_block * record.lenc
-                n_bytes -= wanted
+            for line in range(0, n_lines, len(buffer)):
+                lines = buffer[: min(len(buffer), n_lines - line)]
+                # The last line of a file needs no newline.
+                n_last = record.lenb - record.lenc if line + len(lines) == n_lines and not rest else 0
+                self._read(file, lines.reshape(-1).data, n_last)
+                first, last = line * record.lenc, (line + len(lines)) * record.lenc
+                out[first:last].reshape(lines.shape[0], record.lenc)[:] = lines[:, : record.lenc]
+                yield first, last
+            if rest:
+                self._read(file, out[-rest:].data, 0)
+                yield out.size - rest, out.size
 
-    def _refuse_unknown_letters(
-        self, chrom: str, first: int, letters: NDArray[np.uint8], row_bases: int, row_bytes: int,
-        n_bases: int,
-    ) -> None:
-        column = np.arange(letters.size) % row_bytes
-        bases = letters[column < row_bases][:n_bases]
-        known = np.isin(bases, np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8))
+    def _read(self, file: io.FileIO, view: memoryview, n_optional: int) -> None:
+        n_read = 0
+        while n_read < len(view) and (n := file.readinto(view[n_read:])):
+            n_read += n
+        if n_read < len(view) - n_optional:
+            raise InputError(f"{self.path} is shorter than its index says; was it changed?")
+
+    def _count_ambiguous(self, chrom: str, first: int, last: int) -> int:
+        """Count IUPAC codes other than ACGTN; any other letter is an error."""
+        text = str(self._index.faidx.fetch(chrom, first + 1, last))
+        letters = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
+        known = np.isin(letters, _KNOWN)
         if known.all():
-            return
+            return int(np.isin(letters, _AMBIGUOUS).sum())
         at = int(np.argmin(known))
-        line = (first + at) // row_bases + 1
+        record = self._index.faidx.index[chrom]
         with open(self._plain, "rb") as file:
-            header = file.read(self._index.faidx.index[chrom].offset).count(b"\n")
+            header = file.read(record.offset).count(b"\n")
         raise InputError(
-            f"{self.path}, record {chrom}, line {header + line}: {chr(bases[at])!r} is no nucleotide "
-            f"letter ({IUPAC}, in either case). RNA needs T for U, and gaps must be N."
+            f"{self.path}, record {chrom}, line {header + (first + at) // record.lenc + 1}: "
+            f"{chr(letters[at])!r} is no nucleotide letter ({IUPAC}, in either case). RNA needs T for "
+            "U, and gaps must be N."
         )
 
 
@@ -250,41 +254,18 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
         raise InputError(f"{path} cannot be indexed as FASTA: {reason}") from error
 
 
-def _read_into(file: io.FileIO, view: memoryview) -> int:
-    n_read = 0
-    while n_read < len(view) and (n := file.readinto(view[n_read:])):
-        n_read += n
-    return n_read
-
-
 @compiled
-def _codes_of_block(letters: Letters, row_bases: int, row_bytes: int, codes: Letters) -> tuple[int, int, int]:
-    """Write the base codes of whole lines; return how many bases, how many not ACGT, how many N."""
-    n_bases = 0
-    n_not_acgt = 0
-    n_n = 0
-    for row in range(0, letters.size, row_bytes):
-        width = min(row_bases, letters.size - row, codes.size - n_bases)
-        out = codes[n_bases : n_bases + width]
-        # Arithmetic on bits 1 and 2 of the letter instead of a table: the loop becomes SIMD.
-        for j in range(width):
-            letter = letters[row + j] & _UPPER
-            code = (letter >> np.uint8(1)) & np.uint8(3)
-            code ^= code >> np.uint8(1)
-            other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
-            out[j] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
-            n_not_acgt += int(other)
-            n_n += letter == _N
-        n_bases += width
-    return n_bases, n_not_acgt, n_n
+def _letters_to_codes(letters: Letters) -> bool:
+    """Turn letters into base codes in place; say whether one is none of ACGTN, in either case.
 
-
-@compiled
-def _case_of_block(letters: Letters, row_bases: int, row_bytes: int, upper_case: Letters) -> None:
-    n_bases = 0
-    for row in range(0, letters.size, row_bytes):
-        width = min(row_bases, letters.size - row, upper_case.size - n_bases)
-        for j in range(width):
-            lower = (letters[row + j] & np.uint8(0x20)) != 0
-            upper_case[n_bases + j] = 0 if lower else NOT_ACGT
-        n_bases += width
+    Bits 1 and 2 of the letter instead of a table, and a flag instead of a count: so it is SIMD.
+    """
+    odd = np.uint8(0)
+    for i in range(letters.size):
+        letter = letters[i] & _UPPER
+        code = (letter >> np.uint8(1)) & np.uint8(3)
+        code ^= code >> np.uint8(1)
+        other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
+        odd |= other & np.uint8(letter != _N)
+        letters[i] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
+    return odd != 0

@@ -12,7 +12,14 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, p
 
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
-from training.pretrain import EpochSampler, WindowDataset, masked_loss, nll_and_rank, pretrain
+from training.pretrain import (
+    EpochSampler,
+    WindowDataset,
+    batch_shape,
+    masked_loss,
+    nll_and_rank,
+    pretrain,
+)
 
 
 def weights(run):
@@ -109,13 +116,21 @@ def test_two_processes_train_the_same_model_as_one(recipe, tmp_path, inputs):
 
 
 def test_a_launch_with_another_number_of_processes_is_refused(recipe):
-    with pytest.raises(InputError, match="wants 2 processes and this launch has 1"):
+    with pytest.raises(InputError, match="2 processes should train together; the launch started 1, of which 1"):
         pretrain(recipe(processes=2))
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(recipe):
-    with pytest.raises(InputError, match="batch_size 8 is no multiple of per_device_batch_size 3 x 1"):
-        pretrain(recipe(per_device_batch_size=3))
+@pytest.mark.parametrize(
+    ("batch", "at_most", "world", "shape"),
+    [(64, 64, 1, (64, 1)), (64, 64, 8, (8, 1)), (64, 8, 2, (8, 4)), (12, 8, 1, (6, 2)), (7, 3, 1, (1, 7))],
+)
+def test_the_global_batch_is_kept_whatever_fits_a_device(recipe, batch, at_most, world, shape):
+    assert batch_shape(recipe(batch_size=batch, per_device_batch_size=at_most), world) == shape
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(recipe):
+    with pytest.raises(InputError, match="batch_size 9 is no multiple of 2 processes"):
+        batch_shape(recipe(batch_size=9), 2)
 
 
 def test_windows_of_another_vocabulary_are_refused(recipe, tmp_path):
