@@ -10,17 +10,21 @@ from pathlib import Path
 _DATASETS_CACHE = tempfile.mkdtemp(prefix="grover-tests-")
 atexit.register(shutil.rmtree, _DATASETS_CACHE, ignore_errors=True)
 os.environ.update(
-    HF_DATASETS_CACHE=_DATASETS_CACHE, HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_UPDATE_DOWNLOAD_COUNTS="0",
-    TOKENIZERS_PARALLELISM="false",
+    HF_DATASETS_CACHE=_DATASETS_CACHE, HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1",
+    HF_UPDATE_DOWNLOAD_COUNTS="0", TOKENIZERS_PARALLELISM="false",
 )
 
-import pytest
-
-from grover_hf.genome import ReferenceGenome
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # Imported before GROVER_CACHE changes: compiled code stays in the user's cache between runs.
-from grover_hf.genome.synthetic import simulate_genome
-from grover_hf.tokenization.bpe_training import train_bpe
+from grover_hf.genome import ReferenceGenome  # noqa: E402
+from grover_hf.genome.synthetic import simulate_genome  # noqa: E402
+from grover_hf.tokenization.bpe_training import train_bpe  # noqa: E402
+
+# The first example of a test may have to compile.
+settings.register_profile("grover", deadline=None)
+settings.load_profile("grover")
 
 REAL_DATA = os.environ.get("GROVER_DATA")
 

@@ -1,5 +1,6 @@
 """The slow, obvious versions that the fast ones are held against."""
 
+import itertools
 import json
 
 from tokenizers import Tokenizer, models, trainers
@@ -31,7 +32,7 @@ def merges_by_definition(words: list[str], n_cycles: int) -> list[tuple[str, str
     for _ in range(n_cycles):
         counts = {}
         for tokens in sequences:
-            for pair in zip(tokens, tokens[1:], strict=False):
+            for pair in itertools.pairwise(tokens):
                 counts[pair] = counts.get(pair, 0) + 1
         if not counts:
             break

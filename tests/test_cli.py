@@ -35,7 +35,8 @@ def command(*arguments, **options):
 
 
 def test_help_groups_the_verbs_and_imports_neither_torch_nor_numba():
-    code = "import sys; sys.argv = ['grover', '--help']\nfrom grover_hf import cli\ntry: cli.main()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['grover', '--help']\nfrom grover_hf import cli\n"
+    code += "try: cli.main()\nexcept SystemExit: pass\n"
     code += "print('LOADED', [m for m in ('torch', 'numba', 'transformers', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "LOADED []" in done.stdout

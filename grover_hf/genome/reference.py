@@ -268,4 +268,4 @@ def _letters_to_codes(letters: Letters) -> bool:
         other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
         odd |= other & np.uint8(letter != _N)
         letters[i] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
-    return odd != 0
+    return bool(odd)

@@ -26,6 +26,7 @@ def test_segments_are_the_maximal_stretches_without_code_4(codes):
     inside = np.zeros(len(codes), bool)
     for start, end in acgt_segments(array):
         assert start < end
-        assert (start == 0 or array[start - 1] == 4) and (end == len(codes) or array[end] == 4)
+        assert start == 0 or array[start - 1] == 4
+        assert end == len(codes) or array[end] == 4
         inside[start:end] = True
     assert (inside == (array < 4)).all()

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grover_hf.genome import Interval, ReferenceGenome
@@ -90,7 +90,6 @@ def test_tables_of_repetitive_training_have_long_tokens_and_encode():
     assert differing(GenomeEncoder(table), encoder_by_tokenizers(table), strings) == []
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text("ACGTacgtNnRY-", max_size=200))
 def test_tokens_spell_the_sequence_at_their_offsets(encoder, sequence):
     encoding = encoder.encode_with_offsets(sequence)
