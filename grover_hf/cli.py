@@ -93,18 +93,22 @@ def export_tokenizer(
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 
 
-@app.command(rich_help_panel="Vocabularies")
+@app.command(rich_help_panel="Vocabularies", context_settings={"allow_extra_args": True})
 def vocabulary(
+    context: typer.Context,
     merges: Annotated[Path, typer.Argument(help="a merges file, or a tokenizer folder")],
     corpus: Annotated[Path | None, typer.Option(help="a tokenized genome, for frequencies")] = None,
-    kmers: Annotated[str, typer.Option(help="k-mer vocabularies beside it in the figure")] = "4 5 6",
+    kmers: Annotated[list[int], typer.Option(help="k-mers beside it in the figure: --kmers 4 5 6")] = [4, 5, 6],  # noqa: B006
     figure: Annotated[Path | None, typer.Option(help="PNG or PDF, like Fig. 3a-c (needs --corpus)")] = None,
 ) -> None:
     """Print the paper's table of the vocabulary beside yours, and draw it."""
     from grover_hf.analysis.report import vocabulary_report
 
-    ks = [int(k) for k in kmers.replace(",", " ").split()]
-    _print_table(vocabulary_report(merges, corpus, figure, ks), ("quantity", "paper", "this vocabulary"))
+    # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.
+    if stray := [word for word in context.args if not word.isdigit()]:
+        raise InputError(f"vocabulary does not know {' '.join(stray)}.")
+    rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)])
+    _print_table(rows, ("quantity", "paper", "this vocabulary"))
 
 
 @app.command(rich_help_panel="Datasets")

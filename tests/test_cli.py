@@ -53,8 +53,11 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
     )
     assert grover("export-tokenizer", "--kmer", 4, "--output", tmp_path / "kmer")[0] == 0
     assert grover("tokenize", simulated_fasta, "--tokenizer", tokenizer, "--output", corpus)[0] == 0
-    code, out, _ = grover("vocabulary", tokenizer, "--corpus", corpus, "--figure", tmp_path / "v.png")
+    code, out, _ = grover(
+        "vocabulary", tokenizer, "--corpus", corpus, "--figure", tmp_path / "v.png", "--kmers", 3, 4
+    )
     assert code == 0
+    assert grover("vocabulary", tokenizer, "more")[0] == 1
     assert "types that start with A or T" in out
     assert "97 %" in out
     assert (tmp_path / "v.png").read_bytes().startswith(b"\x89PNG")

@@ -308,10 +308,10 @@ def _write_model(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the recipe and run it; a problem with the input ends with its message and code 1."""
+    """Read the recipe and run it; a problem with input or disk ends with its message and code 1."""
     try:
         pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments))
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import logging
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 Letters = NDArray[np.uint8]
 
 _BLOCK_BYTES = 1 << 18
+_LARGE_BYTES = 100_000_000
 _KNOWN = np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8)
 _AMBIGUOUS = _KNOWN[~np.isin(_KNOWN, np.frombuffer(b"ACGTNacgtn", np.uint8))]
 # Bit 5 of an ASCII letter is its case.
@@ -243,6 +245,8 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
         index = cache_dir() / "fasta" / f"{file_key(plain)}.fai"
     try:
         if not index.exists():
+            if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
+                print(f"indexing {path.name}, once ...", file=sys.stderr)
             with written_whole(index) as fresh:
                 pyfaidx.Faidx(str(plain), indexname=str(fresh)).close()
         return pyfaidx.Fasta(str(plain), indexname=str(index), as_raw=True, rebuild=False)

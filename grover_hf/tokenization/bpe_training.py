@@ -27,16 +27,15 @@ from pathlib import Path
 
 from grover_hf.errors import InputError
 from grover_hf.files import refuse_existing
-from grover_hf.genome.acgt import BASES, acgt_segments, base_codes
+from grover_hf.genome.acgt import acgt_segments, base_codes
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.progress import progress_bar
 from grover_hf.tokenization.merges import Merge, MergeTable, header_line, merge_lines, read_merge_lines
 from grover_hf.tokenization.position_lists import Codes, token_sequence
 from grover_hf.tokenization.proven_merges import GUESSED_MERGES, proven_merges
-from grover_hf.tokenization.special_tokens import N_SPECIAL
 
-MAX_CYCLES = (1 << 16) - N_SPECIAL - len(BASES) - 1
-"""Token ids are uint16, and one id separates segments while training."""
+MAX_CYCLES = 20_000
+"""Pair counts are a table of cycles x cycles: 3.2 GB for so many. The paper scans 5,000."""
 
 Source = ReferenceGenome | str | bytes
 
@@ -49,8 +48,8 @@ def train_bpe(
 
     A segment (a stretch without N) is one word: no token crosses its ends.
 
-    Memory: at most about 5 bytes a base of A, C, G, T, and 4 bytes a base of the longest segment
-    for each thread, above what the libraries take.
+    Memory, above what the libraries take: at most about 5 bytes a base of A, C, G, T; 4 bytes a
+    base of the longest segment for each thread; 10 bytes times the square of the cycles.
 
     Args:
         genome: Genomes, or sequences as strings of letters; several are trained on together.
@@ -60,7 +59,7 @@ def train_bpe(
         n_threads: Threads for encoding.
 
     Raises:
-        InputError: If there is no A, C, G or T; if `n_cycles` is not in [1, 65526]; if `partial`
+        InputError: If there is no A, C, G or T; if `n_cycles` is not in [1, 20000]; if `partial`
             comes from another genome.
     """
     if not 1 <= n_cycles <= MAX_CYCLES:
