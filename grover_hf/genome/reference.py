@@ -6,11 +6,11 @@ base codes: blocks of whole lines from the file, one compiled pass over each, no
 
 import gzip
 import hashlib
-import io
 import logging
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 
 Letters = NDArray[np.uint8]
 
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 21
 _LARGE_BYTES = 100_000_000
 _KNOWN = np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8)
 _AMBIGUOUS = _KNOWN[~np.isin(_KNOWN, np.frombuffer(b"ACGTNacgtn", np.uint8))]
@@ -89,10 +89,11 @@ class ReferenceGenome:
         """
         self._check(Interval(chrom, 0, 0))
         codes = np.empty(self.sizes[chrom], np.uint8)
-        n_other = 0
-        for first, last in self._letters_into(codes, chrom):
-            if _letters_to_codes(codes[first:last]):
-                n_other += self._count_ambiguous(chrom, first, last)
+
+        def convert(first: int, last: int) -> int:
+            return self._count_ambiguous(chrom, first, last) if _letters_to_codes(codes[first:last]) else 0
+
+        n_other = sum(self._read_letters(chrom, codes, convert))
         if n_other and not self._warned_of_iupac:
             self._warned_of_iupac = True
             logger.warning(
@@ -112,9 +113,13 @@ class ReferenceGenome:
         """
         self._check(Interval(chrom, 0, 0))
         case = np.empty(self.sizes[chrom], np.uint8)
-        for first, last in self._letters_into(case, chrom):
+
+        def convert(first: int, last: int) -> int:
             # Bit 5 of a letter is its case; lower case becomes 0, a "base", and upper case 4.
             case[first:last] = NOT_ACGT * ((case[first:last] & np.uint8(0x20)) == 0)
+            return 0
+
+        list(self._read_letters(chrom, case, convert))
         return acgt_segments(case)
 
     def sha256(self) -> str:
@@ -139,31 +144,38 @@ class ReferenceGenome:
                 f"in {self.path}."
             )
 
-    def _letters_into(self, out: Letters, chrom: str) -> Iterator[tuple[int, int]]:
-        """Fill `out` with the letters of a chromosome, block by block; yield first and last of each."""
-        record = self._index.faidx.index[chrom]
-        n_lines, rest = divmod(int(record.rlen), record.lenc) if record.rlen else (0, 0)
-        buffer = np.empty((max(1, _BLOCK_BYTES // max(1, record.lenb)), record.lenb), np.uint8)
-        with open(self._plain, "rb", buffering=0) as file:
-            file.seek(record.offset)
-            for line in range(0, n_lines, len(buffer)):
-                lines = buffer[: min(len(buffer), n_lines - line)]
-                # The last line of a file needs no newline.
-                n_last = record.lenb - record.lenc if line + len(lines) == n_lines and not rest else 0
-                self._read(file, lines.reshape(-1).data, n_last)
-                first, last = line * record.lenc, (line + len(lines)) * record.lenc
-                out[first:last].reshape(lines.shape[0], record.lenc)[:] = lines[:, : record.lenc]
-                yield first, last
-            if rest:
-                self._read(file, out[-rest:].data, 0)
-                yield out.size - rest, out.size
+    def _read_letters(
+        self, chrom: str, out: Letters, convert: Callable[[int, int], int]
+    ) -> Iterator[int]:
+        """Fill `out` with the letters of a chromosome, block by block on two threads.
 
-    def _read(self, file: io.FileIO, view: memoryview, n_optional: int) -> None:
-        n_read = 0
-        while n_read < len(view) and (n := file.readinto(view[n_read:])):
-            n_read += n
-        if n_read < len(view) - n_optional:
-            raise InputError(f"{self.path} is shorter than its index says; was it changed?")
+        Right after a block [first, last), while it is in the processor's cache, `convert` turns
+        its letters into something else; what it returns is yielded, in order.
+        """
+        record = self._index.faidx.index[chrom]
+        lines_a_block = max(1, _BLOCK_BYTES // max(1, record.lenb))
+        n_lines = -(-out.size // record.lenc) if out.size else 0
+
+        def read(line: int) -> int:
+            first = line * record.lenc
+            last = min(out.size, first + lines_a_block * record.lenc)
+            n_full, rest = divmod(last - first, record.lenc)
+            block = np.empty(n_full * record.lenb + rest, np.uint8)
+            with open(self._plain, "rb", buffering=0) as file:
+                file.seek(record.offset + line * record.lenb)
+                n_read = file.readinto(block.data)
+            # The last line of a file needs no newline.
+            if n_read < block.size - (record.lenb - record.lenc if last == out.size and not rest else 0):
+                raise InputError(f"{self.path} is shorter than its index says; was it changed?")
+            lines = block[: n_full * record.lenb].reshape(n_full, record.lenb)
+            out[first : last - rest].reshape(n_full, record.lenc)[:] = lines[:, : record.lenc]
+            out[last - rest : last] = block[block.size - rest :]
+            return convert(first, last)
+
+        with ThreadPoolExecutor(2) as threads:
+            # Threads are for chromosomes; scaffolds of one block are read faster without.
+            run = map if n_lines <= lines_a_block else threads.map
+            yield from run(read, range(0, n_lines, lines_a_block))
 
     def _count_ambiguous(self, chrom: str, first: int, last: int) -> int:
         """Count IUPAC codes other than ACGTN; any other letter is an error."""
