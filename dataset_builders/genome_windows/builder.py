@@ -28,6 +28,7 @@ FEATURES = datasets.Features(
     }
 )
 _ROWS_A_TABLE = 10_000
+"""Also the most windows of a table: their token offsets must fit 32 bits."""
 
 
 @dataclass
@@ -91,23 +92,17 @@ def _table(corpus: TokenizedGenome, windows: NDArray[np.int64]) -> pa.Table:
     segments, firsts, lasts = windows[:, 1], windows[:, 2], windows[:, 3]
     offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
     input_ids = np.concatenate([corpus.input_ids[a:b] for a, b in zip(firsts, lasts, strict=True)])
-    spelled = np.concatenate([[0], np.cumsum(corpus.encoder.token_lengths[input_ids], dtype=np.int64)])
-    lengths_bp = np.diff(spelled[offsets])
-    starts = _genome_positions(corpus, segments, firsts)
-    names = pa.array(corpus.chromosomes)
-    chrom = names.take(pa.array(corpus.segments[segments, 0]))
+    # Rows of one segment and tiling stand together, in ascending order.
+    changes = np.flatnonzero(np.any(np.diff(windows[:, :2], axis=0), axis=1)) + 1
+    runs = np.split(np.arange(len(windows)), changes)
+    positions = [
+        corpus.starts_of(int(segments[run[0]]), windows[run, 2:].reshape(-1)).reshape(-1, 2) for run in runs
+    ]
+    starts, ends = np.concatenate(positions).T
     columns = [
-        chrom,
+        pa.array(corpus.chromosomes).take(pa.array(corpus.segments[segments, 0])),
         pa.array(starts),
-        pa.array(starts + lengths_bp),
+        pa.array(ends),
         pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(input_ids)),
     ]
     return pa.Table.from_arrays(columns, names=list(FEATURES))
-
-
-def _genome_positions(
-    corpus: TokenizedGenome, segments: NDArray[np.int64], tokens: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    return np.array(
-        [corpus.position_of(int(s), int(t)) for s, t in zip(segments, tokens, strict=True)], np.int64
-    )

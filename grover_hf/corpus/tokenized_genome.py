@@ -156,13 +156,20 @@ class TokenizedGenome:
         """Return the ids of a segment, memory-mapped."""
         return self.input_ids[self._first_token(segment) : self._first_token(segment + 1)]
 
-    def position_of(self, segment: int, token: int) -> int:
-        """Return the genome position where a token of a segment starts; tokens count genome-wide."""
+    def starts_of(self, segment: int, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the genome positions where tokens of a segment start, shape (n,).
+
+        Args:
+            segment: Number of the segment.
+            tokens: Numbers of tokens in the whole genome, ascending; the one after the
+                segment's last stands for the segment's end.
+        """
         first, position = self._first_token(segment), int(self.segments[segment, 1])
-        anchor = token // _ANCHOR_EVERY
+        anchor = int(tokens[0]) // _ANCHOR_EVERY
         if anchor * _ANCHOR_EVERY > first:
             first, position = anchor * _ANCHOR_EVERY, int(self.anchors[anchor])
-        return position + int(self.encoder.token_lengths[self.input_ids[first:token]].sum(dtype=np.int64))
+        lengths = self.encoder.token_lengths[self.input_ids[first : tokens[-1]]]
+        return position + np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[tokens - first]
 
     def _first_token(self, segment: int) -> int:
         return int(self.segments[segment, 3]) if segment < len(self.segments) else self.input_ids.size
