@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_existing
+from grover_hf.files import refuse_existing, written_whole
 from grover_hf.genome.acgt import acgt_segments, base_codes
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.progress import progress_bar
@@ -116,7 +116,9 @@ def train_bpe_to_file(
             f"After {len(merges)} merges no two tokens are adjacent any more; ask for --cycles {len(merges)}."
         )
     merges.write(output)
-    partial.unlink()
+    # A run that was stopped on the way to more cycles than these can still be gone on with.
+    if partial.read_text().count("\n") <= n_cycles + 1:
+        partial.unlink()
     return merges
 
 
@@ -132,7 +134,8 @@ class _MergeLog:
         if path.exists():
             self.known = _resumed(path, genome_sha256)
         # Written anew: a kill in the middle of a line leaves half a merge behind.
-        path.write_text(header + merge_lines(self.known))
+        with written_whole(path) as beside:
+            beside.write_text(header + merge_lines(self.known))
         self._file = open(path, "a")  # noqa: SIM115 - it stays open while merges are learnt
 
     def add(self, merges: Iterable[Merge]) -> None:

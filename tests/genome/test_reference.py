@@ -59,6 +59,13 @@ def test_line_ends_and_lengths_do_not_matter(write_fasta, text):
     assert genome.sha256() == ReferenceGenome(write_fasta(TEXT, "other.fa")).sha256()
 
 
+def test_a_record_without_bases_is_an_empty_chromosome(write_fasta):
+    genome = ReferenceGenome(write_fasta(">a\n>b\nACGT\n"))
+    assert genome.sizes == {"a": 0, "b": 4}
+    assert genome.codes("a").size == 0
+    assert genome.segments("b").tolist() == [[0, 4]]
+
+
 def test_codes_agree_with_fetch_across_read_blocks(simulated_fasta, monkeypatch):
     monkeypatch.setattr("grover_hf.genome.reference._BLOCK_BYTES", 1000)
     genome = ReferenceGenome(simulated_fasta)

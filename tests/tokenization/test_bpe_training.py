@@ -124,6 +124,16 @@ def test_a_killed_run_resumes_and_ends_with_the_identical_file(simulated_fasta, 
     assert not partial.exists()
 
 
+def test_a_shorter_run_keeps_what_a_longer_one_had_learnt(simulated_fasta, simulated_merges, tmp_path):
+    genome = ReferenceGenome(simulated_fasta)
+    partial = tmp_path / "m.txt.partial"
+    train_bpe(genome, 300, partial=partial)
+    assert train_bpe_to_file([simulated_fasta], tmp_path / "m.txt", n_cycles=100) == simulated_merges.first(100)
+    assert partial.read_text().count("\n") == 301
+    train_bpe_to_file([simulated_fasta], tmp_path / "n.txt", n_cycles=300)
+    assert not (tmp_path / "n.txt.partial").exists()
+
+
 def test_a_partial_file_of_another_genome_is_refused(write_fasta, tmp_path):
     (tmp_path / "m.txt.partial").write_text("#version: 0.2 genome_sha256=abc\nA C\n")
     with pytest.raises(InputError, match="begun on another genome"):
