@@ -20,7 +20,7 @@ from typing import Any
 import datasets
 
 import grover_hf
-from grover_hf.corpus.facts import read_all_facts, write_facts
+from grover_hf.corpus.facts import read_all_facts, sha256_of_files, write_facts
 from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import render_card
 
@@ -56,6 +56,40 @@ def build_genome_windows(
     return prepare(plan, Path(folder), overwrite=overwrite)
 
 
+def build_gue(
+    source: str | Path, subset: str, folder: str | Path, *, tokenizer: str | Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Convert a human task of GUE; return the folder of the dataset.
+
+    Args:
+        source: The folder of GUE's CSV files, with `tf/0/train.csv` in it, plain or gzip.
+        subset: The task, such as "tf/0" or "prom/prom_core_tata".
+        folder: Where the dataset goes; the configuration is named after the tokenizer, or "sequences".
+        tokenizer: A tokenizer folder or merges file, for token ids; None for sequences alone.
+        overwrite: Replace the configuration if it is there.
+
+    Raises:
+        InputError: If files are missing or are not those of the benchmark.
+    """
+    from dataset_builders.gue import builder
+    from grover_hf.tokenization.export import load_encoder
+
+    encoder = None if tokenizer is None else load_encoder(tokenizer)
+    files = [builder.csv_path(source, subset, split) for split in ("train", "dev", "test")]
+    facts = {"subset": subset, "labels": builder.LABELS[subset], "csv_sha256": sha256_of_files(files)}
+    plan = Plan(
+        builder_class=builder.Gue, dataset="gue_" + subset.replace("/", "_"),
+        config="sequences" if encoder is None else encoder.name, version=builder.VERSION,
+        card=builder.CARD, vocabulary_sha256=None if encoder is None else encoder.vocabulary_sha256,
+        settings={
+            "source": str(source), "subset": subset, "tokenizer": None if tokenizer is None else str(tokenizer),
+        },
+        inputs=facts,
+    )
+    return prepare(plan, Path(folder), overwrite=overwrite)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A configuration of a dataset to be made."""
@@ -70,7 +104,7 @@ class Plan:
     """Of the builder's code."""
     card: Path
     """Template of the card."""
-    vocabulary_sha256: str
+    vocabulary_sha256: str | None
     settings: dict[str, Any]
     """Fields of the builder's configuration."""
     inputs: dict[str, Any]
@@ -79,7 +113,7 @@ class Plan:
 
 def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
     """Run a builder and write a configuration of a dataset, then the card of the dataset."""
-    refuse_existing(folder / plan.config, overwrite=overwrite)
+    refuse_existing(folder / plan.config, overwrite=overwrite, marker="facts.json")
     identity = json.dumps([plan.inputs, plan.version], sort_keys=True)
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     cache = cache_dir() / "datasets"
@@ -98,7 +132,7 @@ def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
                 "dataset": plan.dataset,
                 "config": plan.config,
                 "version": plan.version,
-                "sha256": _sha256_of_files(sorted(beside.glob("*.parquet"))),
+                "sha256": sha256_of_files(sorted(beside.glob("*.parquet"))),
                 "vocabulary_sha256": plan.vocabulary_sha256,
                 "splits": {name: split.num_examples for name, split in builder.info.splits.items()},
                 "versions": {"grover-hf": grover_hf.__version__, "datasets": datasets.__version__},
@@ -118,19 +152,11 @@ def _download_and_prepare(builder: datasets.DatasetBuilder, folder: Path) -> Non
     finally:
         if bars_were_on:
             datasets.enable_progress_bars()
+        for path in folder.parent.glob(f"{folder.name}*.lock"):
+            path.unlink()
     for path in folder.iterdir():
         if path.suffix != ".parquet":
             path.unlink()
-    for path in folder.parent.glob(f"{folder.name}*.lock"):
-        path.unlink()
-
-
-def _sha256_of_files(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _write_card(folder: Path, card: Path) -> None:

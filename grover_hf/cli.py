@@ -42,9 +42,9 @@ def quickstart(
         Path | None, typer.Option(help="a FASTA file; without it a simulated genome of 5 Mbp")
     ] = None,
     chromosomes: Chromosomes = "all",
-    cycles: Annotated[int, typer.Option(help="cycles of byte-pair encoding")] = 600,
-    steps: Annotated[int, typer.Option(help="steps of pretraining")] = 0,
-    seed: Annotated[int, typer.Option(help="of the simulation, the windows and the training")] = 0,
+    cycles: Annotated[int, typer.Option(min=1, help="cycles of byte-pair encoding")] = 600,
+    steps: Annotated[int | None, typer.Option(min=1, help="of pretraining; else those of tiny_cpu")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the simulation, the windows and the training")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """The whole way once: genome, vocabulary, tokens, windows, a tiny BERT, a figure, a table."""
@@ -52,7 +52,7 @@ def quickstart(
 
     run_quickstart(
         output, genome=genome, chromosomes=_chromosomes(chromosomes), n_cycles=cycles,
-        max_steps=steps or None, seed=seed, overwrite=overwrite,
+        max_steps=steps, seed=seed, overwrite=overwrite,
     )
 
 
@@ -68,10 +68,14 @@ def train_bpe_verb(
     """Learn a byte-pair vocabulary from whole genomes; a stopped run goes on where it was."""
     from grover_hf.tokenization.bpe_training import train_bpe_to_file
 
-    merges = train_bpe_to_file(
-        genomes, output, n_cycles=cycles, chromosomes=_chromosomes(chromosomes), n_threads=threads,
-        overwrite=overwrite,
-    )
+    try:
+        merges = train_bpe_to_file(
+            genomes, output, n_cycles=cycles, chromosomes=_chromosomes(chromosomes), n_threads=threads,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {output}.partial, if it is there", file=sys.stderr)
+        raise typer.Exit(130) from None
     print(f"{output}: {len(merges)} merges, {merges.vocab_size} token ids")
 
 
@@ -88,7 +92,7 @@ def export_tokenizer(
     from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
 
     encoder = vocabulary_encoder(merges, cycles, kmer)
-    refuse_existing(output, overwrite=overwrite)
+    refuse_existing(output, overwrite=overwrite, marker="tokenizer.json", inputs=[merges] if merges else [])
     save_tokenizer(encoder, output)
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 
@@ -122,15 +126,18 @@ def tokenize(
 ) -> None:
     """Tokenize a whole genome, once and in context."""
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
+    from grover_hf.files import refuse_existing
     from grover_hf.genome import ReferenceGenome
     from grover_hf.tokenization.export import load_encoder
 
+    refuse_existing(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
     corpus = TokenizedGenome.build(
         ReferenceGenome(genome, _chromosomes(chromosomes)), load_encoder(tokenizer), output,
         overwrite=overwrite, n_threads=threads,
     )
     facts = corpus.facts
-    print(f"{output}: {facts['n_tokens']:,} tokens, {facts['n_bases'] / facts['n_tokens']:.3f} bases a token")
+    spelled = facts["n_bases"] - facts["n_tail_bases"]
+    print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
 
 
 @build.command("genome-windows")
@@ -138,7 +145,7 @@ def genome_windows(
     corpus: Annotated[Path, typer.Option(help="a tokenized genome, made by grover tokenize")],
     output: Annotated[Path, typer.Option(help="folder of the dataset")],
     tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
-    seed: Annotated[int, typer.Option(help="of the window lengths and the split")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of the window lengths and the split")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Cut a tokenized genome into windows for pretraining."""
@@ -146,6 +153,43 @@ def genome_windows(
 
     build_genome_windows(corpus, output, tilings=tilings, seed=seed, overwrite=overwrite)
     print(f"{output}: load_dataset({str(output)!r})")
+
+
+@build.command("gue")
+def gue(
+    source: Annotated[Path, typer.Option(help="folder of GUE's CSV files, with tf/0/train.csv in it")],
+    subset: Annotated[str, typer.Option(help="tf/0 ... tf/4, prom/prom_core_tata, ..., splice/reconstructed")],
+    output: Annotated[Path, typer.Option(help="folder of the dataset")],
+    tokenizer: Annotated[Path | None, typer.Option(help="adds token ids of the sequences alone")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Convert a human task of GUE, the benchmark of DNABERT-2, with its own splits."""
+    from dataset_builders.build import build_gue
+
+    build_gue(source, subset, output, tokenizer=tokenizer, overwrite=overwrite)
+    print(f"{output}: load_dataset({str(output)!r})")
+
+
+@app.command(rich_help_panel="Scores")
+def baselines(
+    dataset: Annotated[Path, typer.Argument(help="a dataset made by grover build")],
+    tokenizer: Annotated[str, typer.Option(help="kmer-K, a tokenizer folder or a merges file")],
+    output: Annotated[Path, typer.Option(help="folder for metrics.json")],
+    stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
+    max_trees: Annotated[int, typer.Option(help="largest forest to choose from")] = 2_000,
+    config: Annotated[str | None, typer.Option(help="of the dataset; its first if not given")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score TF-IDF of tokens and a random forest: what a task gives without any context."""
+    from grover_hf.baselines.report import tfidf_baseline
+
+    report = tfidf_baseline(
+        dataset, output, tokenizer=tokenizer, stride=stride, max_trees=max_trees, seed=seed,
+        config_name=config, overwrite=overwrite,
+    )
+    (low, high), mcc = report["ci95"]["mcc"], report["metrics"]["mcc"]
+    print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}), {report['model']['trees']} trees")
 
 
 def main() -> None:
@@ -159,15 +203,19 @@ def main() -> None:
     except (InputError, OSError, MemoryError) as error:
         if debug:
             raise
-        what = str(error) or type(error).__name__
-        print(f"error: {what}", file=sys.stderr)
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        where = getattr(error, "filename", None)
+        print(f"error: {where}: {what}" if where else f"error: {what}", file=sys.stderr)
         sys.exit(1)
 
 
 def _chromosomes(text: str) -> list[str] | str | None:
     if text == "all":
         return None
-    return text if text == "primary" else text.split(",")
+    names = [name for name in text.split(",") if name]
+    if not names:
+        raise InputError("--chromosomes is empty; say all, primary, or names with commas between.")
+    return text if text == "primary" else names
 
 
 def _print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:

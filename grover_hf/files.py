@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from platformdirs import user_cache_dir
@@ -27,26 +27,49 @@ def file_key(path: Path) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise `InputError` if `path` exists (a folder: is not empty) and may not be replaced."""
-    if overwrite or not path.exists():
+def refuse_existing(
+    path: Path, *, overwrite: bool, marker: str | None = None, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Raise `InputError` if writing `path` would destroy something that must stay.
+
+    Args:
+        path: A file or folder to be written.
+        overwrite: Whether it may be replaced if it is there and not empty.
+        marker: Of a folder: a file in it that shows that it is of the kind that will be written.
+            Folders without it are never replaced. None for a file.
+        inputs: What is read: `path` may not be one of them, nor a folder around one.
+    """
+    place = path.resolve()
+    for given in map(Path, inputs):
+        if place == given.resolve() or place in given.resolve().parents:
+            raise InputError(f"--output {path} is, or holds, the input {given}; name another --output.")
+    if not path.exists() or (marker and path.is_dir() and not any(path.iterdir())):
         return
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    raise InputError(f"{path} is there already; name another --output, or say --overwrite.")
+    if path.is_dir() != (marker is not None):
+        raise InputError(f"{path} is a {'folder' if path.is_dir() else 'file'}; name another --output.")
+    if not overwrite:
+        raise InputError(f"{path} is there already; name another --output, or say --overwrite.")
+    if marker and not (path / marker).exists():
+        raise InputError(
+            f"{path} is not replaced: it has no {marker}, so this command did not make it. Name another "
+            "--output, or remove it yourself."
+        )
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside `path`; when the block ends well it becomes `path`, else it is removed."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -55,12 +78,12 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
 
     The caller has asked `refuse_existing` before: an existing folder is replaced.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(path).resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
         yield beside
         if path.exists():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -69,5 +92,12 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             os.replace(beside, path)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """Return the error with the name that the user knows in place of that of the part beside."""
+    return type(error)(error.errno, f"{path} cannot be written: {error.strerror or error}")

@@ -34,8 +34,8 @@ class MaskingCollator:
 
     Every token that is not special is selected with probability `p_select`. A selected token is
     replaced by [MASK] with probability `p_mask`, by a random token with `p_random`, else left as
-    it is; the loss is on all selected ones (Methods, "The DLM GROVER": 2.2 %, 80 %, 10 %). Random
-    tokens are never special ones: the paper excludes [CLS], [PAD] and [MASK] alone.
+    it is; the loss is on all selected ones (Methods, "The DLM GROVER"; the recipes have its
+    numbers). Random tokens are never special ones: the paper excludes [CLS], [PAD] and [MASK] alone.
 
     Args:
         vocab_size: Number of token ids.
@@ -44,9 +44,9 @@ class MaskingCollator:
 
     vocab_size: int
     seed: int
-    p_select: float = 0.022
-    p_mask: float = 0.8
-    p_random: float = 0.1
+    p_select: float
+    p_mask: float
+    p_random: float
 
     def __post_init__(self) -> None:
         shares = min(self.p_mask, self.p_random) >= 0 and self.p_mask + self.p_random <= 1

@@ -40,14 +40,15 @@ def run_quickstart(
         overwrite: Replace what is in `output`.
     """
     require_matplotlib()
-    refuse_existing(output, overwrite=overwrite)
-    output.mkdir(parents=True, exist_ok=True)
+    refuse_existing(output, overwrite=overwrite, marker="merges.txt", inputs=[genome] if genome else [])
     stages = _Stages()
+    name = "simulated genome" if genome is None else genome.name
     if genome is None:
         with stages.timed("simulate a genome"):
             genome = simulate_genome(output / "genome.fa", seed=seed)
     with stages.timed("open the genome"):
         reference = ReferenceGenome(genome, chromosomes)
+    output.mkdir(parents=True, exist_ok=True)
     merges_path, corpus_path, windows_path = (output / name for name in ("merges.txt", "corpus", "windows"))
     with stages.timed("learn the vocabulary"):
         merges = train_bpe_to_file(
@@ -78,7 +79,7 @@ def run_quickstart(
             f"{metrics['perplexity']:.0f} ({metrics['share_of_vocabulary']:.0%})"),
     ]
     console = Console(width=None if sys.stdout.isatty() else 100)
-    table = Table("", "paper, hg19, BERT-base", f"{genome.name}, tiny BERT", title="What came of it")
+    table = Table("", "paper, hg19, BERT-base", f"{name}, tiny BERT", title="What came of it")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,21 +13,32 @@ import datasets
 import numpy as np
 import torch
 import transformers
-from transformers import BertForMaskedLM, EvalPrediction, PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    BertForMaskedLM,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
 
 import model_card
-from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.facts import read_facts, require_whole_files
 from grover_hf.errors import InputError
 from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.hub.cards import render_card
 from grover_hf.masking import IGNORED, Example, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
+from grover_hf.metrics.report import write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.recipe import recipe_from_command_line
-from training.run_folder import JsonLinesLog, write_metrics, write_recipe
+from training.run_folder import JsonLinesLog, write_recipe
 
 
 def _field(text: str, **default: Any) -> Any:
@@ -47,16 +59,16 @@ class PretrainRecipe:
     max_steps: int = _field("optimizer steps")
     per_device_batch_size: int = _field("windows at once on a device, at most; the rest is accumulated")
     warmup_steps: int = _field("steps of linear warm-up")
+    dropout: float = _field("of hidden layers and attention")
+    p_select: float = _field("share of tokens to predict")
+    p_mask: float = _field("share of those that become [MASK]")
+    p_random: float = _field("share of those that become a random token")
     scheduler: str = _field("after it: linear, cosine, constant", default="linear")
     adam_beta1: float = _field("of AdamW", default=0.9)
     adam_beta2: float = _field("of AdamW", default=0.999)
     adam_epsilon: float = _field("of AdamW", default=1e-8)
     weight_decay: float = _field("of AdamW", default=0.0)
     max_grad_norm: float = _field("gradients are clipped to this norm", default=1.0)
-    dropout: float = _field("of hidden layers and attention", default=0.1)
-    p_select: float = _field("share of tokens to predict", default=0.022)
-    p_mask: float = _field("share of those that become [MASK]", default=0.8)
-    p_random: float = _field("share of those that become a random token", default=0.1)
     seed: int = _field("of weights, order of windows, masks, dropout", default=0)
     bf16: bool = _field("mixed precision", default=False)
     workers: int = _field("processes that load data, a device", default=0)
@@ -110,7 +122,21 @@ class PretrainTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         assert isinstance(self.train_dataset, WindowDataset)
-        return EpochSampler(len(self.train_dataset), self.args.seed)
+        sampler = EpochSampler(len(self.train_dataset), self.args.seed)
+        self.add_callback(_EpochOfSampler(sampler))
+        return sampler
+
+
+class _EpochOfSampler(TrainerCallback):
+    """Tells the sampler the epoch: in a resumed run of several processes the Trainer cannot reach it."""
+
+    def __init__(self, sampler: EpochSampler) -> None:
+        self._sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._sampler.set_epoch(int((state.epoch or 0.0) + 1e-6))
 
 
 def masked_loss(
@@ -146,12 +172,21 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     encoder = load_encoder(recipe.tokenizer)
     splits, dataset_facts = _open_windows(recipe, encoder)
     arguments = _training_arguments(recipe, run, *batch_shape(recipe, world))
-    _require_processes(recipe, started=world, joined=arguments.world_size)
+    _require_processes(recipe, started=world, joined=arguments.world_size, n_gpu=arguments.n_gpu)
+    if len(splits["train"]) < recipe.batch_size:
+        raise InputError(
+            f"{recipe.dataset} has {len(splits['train'])} train windows, fewer than a batch of "
+            f"{recipe.batch_size}."
+        )
+    if recipe.resume and get_last_checkpoint(arguments.output_dir) is None:
+        raise InputError(f"{arguments.output_dir} has no checkpoint to resume from; see save_steps.")
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
             if not recipe.resume:
-                refuse_existing(run, overwrite=recipe.overwrite)
-                (run / "log.jsonl").unlink(missing_ok=True)
+                given = [recipe.dataset, recipe.tokenizer]
+                refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
+                # Checkpoints of the old run must not be resumed from.
+                shutil.rmtree(run, ignore_errors=True)
             run.mkdir(parents=True, exist_ok=True)
             write_recipe(run, dataclasses.asdict(recipe))
 
@@ -203,6 +238,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
                     "genome": dataset_facts["corpus"]["genome"],
                 },
                 "split": "test",
+                "n_windows": len(splits["test"]),
                 "metrics": metrics,
                 "ci95": {},
                 "processes": world,
@@ -210,6 +246,11 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             },
         )
         _write_model(trainer, encoder, run, dataclasses.asdict(recipe), content)
+        if metrics["n_masked"]:
+            print(
+                f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
+                f"{metrics['accuracy_top_10_percent']:.4f}), perplexity {metrics['perplexity']:.1f}"
+            )
     trainer.accelerator.wait_for_everyone()
     return content
 
@@ -220,23 +261,39 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
         facts["vocabulary_sha256"], encoder.vocabulary_sha256,
         what=f"{recipe.dataset} ({recipe.dataset_config})", other=f"the tokenizer {recipe.tokenizer}",
     )
+    require_whole_files(recipe.dataset, recipe.dataset_config)
     if not sys.stdout.isatty():
         datasets.disable_progress_bars()
         transformers.utils.logging.disable_progress_bar()
     splits = datasets.load_dataset(recipe.dataset, recipe.dataset_config)
     if recipe.eval_windows is not None:
-        splits["test"] = splits["test"].select(range(min(recipe.eval_windows, len(splits["test"]))))
+        if recipe.eval_windows < 1:
+            raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
+        # Evenly spaced: the first ones would be the tip of the first chromosome.
+        n_windows = len(splits["test"])
+        chosen = np.linspace(0, n_windows - 1, min(recipe.eval_windows, n_windows)).astype(int)
+        splits["test"] = splits["test"].select(chosen)
     return splits, facts
 
 
-def _require_processes(recipe: PretrainRecipe, *, started: int, joined: int) -> None:
+def _require_processes(recipe: PretrainRecipe, *, started: int, joined: int, n_gpu: int) -> None:
     """Refuse a launch whose processes train apart from each other, or are not as many as wanted."""
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision not in ("no", "bf16" if recipe.bf16 else "no"):
+        raise InputError(
+            f"The launch wants {precision} and the recipe has bf16: {recipe.bf16}; set it in the recipe alone."
+        )
     wanted = started if recipe.processes is None else recipe.processes
     if not wanted == started == joined:
         raise InputError(
             f"{wanted} processes should train together; the launch started {started}, of which "
             f"{joined} know of each other. On CPUs, say ACCELERATE_USE_CPU=true accelerate launch "
             "--config_file training/recipes/accelerate/cpu_2.yaml."
+        )
+    if n_gpu > 1:
+        raise InputError(
+            f"One process sees {n_gpu} GPUs and would split each batch among them. Launch a process a GPU "
+            "(gpu_8.yaml), or show it one: CUDA_VISIBLE_DEVICES=0."
         )
 
 
@@ -313,6 +370,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments))
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

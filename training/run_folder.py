@@ -1,10 +1,6 @@
 """The folder of a run: `recipe.yaml  metrics.json  log.jsonl  checkpoints/  model/`."""
 
-import datetime
-import importlib.metadata
 import json
-import platform
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +9,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from grover_hf.files import written_whole
 
-_PACKAGES = ("grover-hf", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a number depends on."""
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in _PACKAGES
-    }
-
 
 def write_recipe(run: Path, recipe: dict[str, Any]) -> None:
     """Write the recipe as it was run, all fields and all overrides."""
     with written_whole(run / "recipe.yaml") as beside:
         beside.write_text(yaml.safe_dump(recipe, sort_keys=False))
-
-
-def write_metrics(run: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Write `metrics.json`, the only source of numbers in cards and tables; return its content."""
-    whole = {
-        "schema": 1,
-        **content,
-        "command": " ".join(sys.orig_argv),
-        "versions": versions(),
-        "date": datetime.date.today().isoformat(),
-    }
-    with written_whole(run / "metrics.json") as beside:
-        beside.write_text(json.dumps(whole, indent=2) + "\n")
-    return whole
 
 
 class JsonLinesLog(TrainerCallback):

@@ -58,6 +58,10 @@ class GenomeWindows(datasets.ArrowBasedBuilder):
         windows = _all_windows(corpus, self.config.tilings, self.config.seed)
         # The first token of a window is its name: it does not depend on how windows are ordered.
         test = in_test(windows[:, 0], windows[:, 2], seed=self.config.seed)
+        if test.all() or not test.any():
+            raise InputError(
+                f"{self.config.corpus} gives {len(windows)} windows, too few for a train and a test split."
+            )
         n_tokens = windows[:, 3] - windows[:, 2]
         self.config.facts |= {
             "corpus": corpus.facts,

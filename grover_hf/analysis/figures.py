@@ -9,6 +9,8 @@ from grover_hf.analysis.vocabulary import Vocabulary
 from grover_hf.errors import InputError
 from grover_hf.files import written_whole
 
+FORMATS = (".png", ".pdf", ".svg")
+
 
 def require_matplotlib() -> None:
     """Raise `InputError` at the start of a long job if its figure could not be drawn."""
@@ -16,6 +18,12 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise InputError("Figures need matplotlib: pip install 'grover-hf[analysis]'") from None
+
+
+def require_format(path: Path) -> None:
+    """Raise `InputError` if a figure cannot be written under this name."""
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path} is no name for a figure; it ends in {', '.join(FORMATS)}.")
 
 
 def vocabulary_figure(
@@ -27,7 +35,7 @@ def vocabulary_figure(
     c: types of the dictionary by their length, as shares of the possible ones.
 
     Args:
-        path: A PNG or PDF, replaced if it is there.
+        path: A PNG, PDF or SVG, replaced if it is there.
         vocabulary: With counts.
         name: Of the vocabulary, such as "bpe-600".
         kmer_counts: Counts of all k-mers, by k; those that do not occur are left out.
@@ -68,4 +76,4 @@ def vocabulary_figure(
     for axes in (frequency, in_genome, in_dictionary):
         axes.spines[["top", "right"]].set_visible(False)
     with written_whole(path) as beside:
-        figure.savefig(beside, dpi=150, format=path.suffix.lstrip(".") or "png")
+        figure.savefig(beside, dpi=150, format=path.suffix[1:])

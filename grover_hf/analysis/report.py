@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grover_hf.analysis.figures import require_matplotlib, vocabulary_figure
+from grover_hf.analysis.figures import require_format, require_matplotlib, vocabulary_figure
 from grover_hf.analysis.vocabulary import Row, kmer_frequencies, vocabulary_of, vocabulary_table
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -25,6 +25,7 @@ def vocabulary_report(
     """
     if figure is not None:
         require_matplotlib()
+        require_format(figure)
         if corpus is None:
             raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
     encoder = load_encoder(vocabulary)

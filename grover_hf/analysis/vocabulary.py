@@ -32,7 +32,7 @@ class Vocabulary:
 
     @property
     def types(self) -> list[str]:
-        """The types that occur; without counts all types, single bases apart.
+        """The types that occur; without counts all types.
 
         In the paper's genome A, C and T are always part of longer tokens, so its dictionary has
         601 of the 604 types.
@@ -87,18 +87,20 @@ def vocabulary_table(vocabulary: Vocabulary) -> list[Row]:
     by_length = {n: sum(len(token) == n for token in types) for n in range(1, 7)}
     first_at = sum(token[0] in "AT" for token in types) / max(1, len(types))
     longest = max(map(len, types), default=0)
+    counted, not_counted = vocabulary.counts is not None, "needs --corpus"
+    single = " ".join(token for token in types if len(token) == 1) or "none"
     rows = [
-        Row("types that occur", "601", f"{len(types)}"),
-        Row("single bases that occur", "G", " ".join(t for t in types if len(t) == 1) or "none"),
+        Row("types that occur", "601", f"{len(types)}" if counted else not_counted),
+        Row("single bases that occur", "G", single if counted else not_counted),
         Row("types of 2 / 4 / 5 / 6 bases", "10 / ~82 / 213 / 224",
             " / ".join(str(by_length[n]) for n in (2, 4, 5, 6))),
-        Row("share of possible 2-mers", "63 %", f"{by_length[2] / 16:.0%}"),
-        Row("share of possible 4-mers", "32 %", f"{by_length[4] / 256:.0%}"),
+        Row("share of possible 2-mers", "63 %", _percent(by_length[2] / 16)),
+        Row("share of possible 4-mers", "32 %", _percent(by_length[4] / 256)),
         Row("longest types", "A16 T16",
             " ".join(_run(token) for token in types if len(token) == longest)),
         Row("A16 and T16", "yes and yes", " and ".join("yes" if b * 16 in types else "no" for b in "AT")),
         Row("CG is a token", "no", "yes" if "CG" in types else "no"),
-        Row("types that start with A or T", "97 %", f"{first_at:.0%}"),
+        Row("types that start with A or T", "97 %", _percent(first_at)),
     ]
     if vocabulary.counts is not None:
         frequencies = vocabulary.frequencies
@@ -107,12 +109,17 @@ def vocabulary_table(vocabulary: Vocabulary) -> list[Row]:
         rows += [
             Row("mean bases a token", "4.07", f"{np.average(lengths, weights=frequencies):.2f}"),
             Row("share of tokens with 2 / 4 / 5 / 6 bases", "most: 4",
-                " / ".join(f"{shares[n]:.0%}" for n in (2, 4, 5, 6))),
+                " / ".join(_percent(shares[n]) for n in (2, 4, 5, 6))),
             Row("median frequency of a type", "~400,000", f"{np.median(frequencies):,.0f}"),
             Row("the same a million bases", "~140",
                 f"{np.median(frequencies) / (lengths @ frequencies) * 1e6:,.0f}"),
         ]
     return rows
+
+
+def _percent(share: float) -> str:
+    # Half a per cent is rounded up, as the paper does with 10 of 16.
+    return f"{np.floor(100 * share + 0.5):.0f} %"
 
 
 def _run(token: str) -> str:

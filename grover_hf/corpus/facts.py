@@ -1,6 +1,8 @@
 """`facts.json`: what a dataset configuration was made from. Written by builders, read by training."""
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,24 @@ def read_facts(folder: str | Path, config_name: str) -> dict[str, Any]:
             f"{folder} has no dataset configuration {config_name!r}; it has {', '.join(facts) or 'none'}."
         )
     return facts[config_name]
+
+
+def require_whole_files(folder: str | Path, config_name: str) -> None:
+    """Raise `InputError` if the Parquet files of a configuration are not those it was made with."""
+    files = sorted((Path(folder) / config_name).glob("*.parquet"))
+    if sha256_of_files(files) != read_facts(folder, config_name)["sha256"]:
+        raise InputError(
+            f"{folder}: the Parquet files of {config_name} are damaged or were changed; build it again."
+        )
+
+
+def sha256_of_files(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of the SHA-256 of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def read_all_facts(folder: str | Path) -> dict[str, dict[str, Any]]:

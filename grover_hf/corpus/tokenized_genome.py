@@ -79,13 +79,14 @@ class TokenizedGenome:
     ) -> "TokenizedGenome":
         """Tokenize a genome, chromosome by chromosome, into a new folder.
 
-        Memory: about 7 bytes a base of the longest chromosome.
+        Memory: about 2 bytes a base of the longest chromosome, and 5 bytes a base of the longest
+        segment for each thread.
 
         Raises:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        refuse_existing(path, overwrite=overwrite)
+        refuse_existing(path, overwrite=overwrite, marker="corpus.json")
         with folder_written_whole(path) as beside:
             _write_corpus(genome, encoder, beside, n_threads)
         return cls.open(path)
@@ -109,6 +110,8 @@ class TokenizedGenome:
             raise InputError(
                 f"{path} is no tokenized genome (it has no corpus.json); make one with `grover tokenize`."
             ) from None
+        except json.JSONDecodeError:
+            raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None
         if facts.get("format") != _FORMAT:
             raise InputError(f"{path} has format {facts.get('format')}; this version reads {_FORMAT}.")
         ids_path = path / "ids.uint16"
@@ -121,11 +124,13 @@ class TokenizedGenome:
             require_same_vocabulary(
                 have, tokenizer.vocabulary_sha256, what=str(path), other=f"the tokenizer {tokenizer.name}"
             )
-        return cls(
-            path, facts, encoder, np.memmap(ids_path, "<u2", "r"),
-            np.load(path / "segments.npy", allow_pickle=False),
-            np.load(path / "anchors.npy", allow_pickle=False),
-        )
+        try:
+            segments, anchors = (
+                np.load(path / f"{name}.npy", allow_pickle=False) for name in ("segments", "anchors")
+            )
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
+        return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
 
     def tokens_in(self, interval: Interval, *, inside: bool = False) -> IntervalTokens:
         """Return every token that overlaps an interval, as tokenized in the genome's context.
@@ -212,6 +217,21 @@ class TokenizedGenome:
         return input_ids[first:last], starts[first:last]
 
 
+def _anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.int64]:
+    """Return where in a segment the tokens start whose number in the genome is that of an anchor.
+
+    Args:
+        lengths: Of the segment's tokens, in bases.
+        n_before: Tokens in the genome before the segment.
+    """
+    at = np.arange(-n_before % _ANCHOR_EVERY, lengths.size, _ANCHOR_EVERY)
+    if not at.size:
+        return at
+    before_first = int(lengths[: at[0]].sum(dtype=np.int64))
+    between = np.add.reduceat(lengths, at, dtype=np.int64)
+    return before_first + np.concatenate([[0], np.cumsum(between)[:-1]])
+
+
 def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> None:
     digest = hashlib.sha256()
     rows: list[tuple[int, int, int, int]] = []
@@ -227,17 +247,14 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
             for (start, end), input_ids in zip(spans.tolist(), encoded, strict=True):
                 if input_ids[-1] == UNK_ID:
                     input_ids = input_ids[:-1]
+                n_bases += end - start
+                n_tail_bases += end - start - int(encoder.token_lengths[input_ids].sum(dtype=np.int64))
                 if not input_ids.size:
-                    n_tail_bases += end - start
                     continue
-                lengths = encoder.token_lengths[input_ids]
-                ends = start + np.cumsum(lengths, dtype=np.int64)
-                n_tail_bases += end - int(ends[-1])
                 rows.append((number, start, end, n_tokens))
-                anchors.append((ends - lengths)[-n_tokens % _ANCHOR_EVERY :: _ANCHOR_EVERY])
+                anchors.append(start + _anchor_offsets(encoder.token_lengths[input_ids], n_tokens))
                 out.write(input_ids.astype("<u2", copy=False).data)
                 n_tokens += input_ids.size
-                n_bases += end - start
             bar.update(codes.size)
     if not n_tokens:
         raise InputError(f"{genome.path} has no A, C, G or T in {shorten(genome.chromosomes)}.")
@@ -253,5 +270,6 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
         "n_tokens": n_tokens,
         "n_bases": n_bases,
         "n_tail_bases": n_tail_bases,
+        "n_ambiguous": sum(genome.n_ambiguous.values()),
     }
     (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -63,6 +63,8 @@ class ReferenceGenome:
         sizes = {name: int(record.rlen) for name, record in self._index.faidx.index.items()}
         self.chromosomes: list[str] = _choose(list(sizes), chromosomes, self.path)
         self.sizes: dict[str, int] = {name: sizes[name] for name in self.chromosomes}
+        self.n_ambiguous: dict[str, int] = {}
+        """IUPAC codes other than N in the chromosomes that have been read."""
         self._warned_of_iupac = False
 
     def __repr__(self) -> str:
@@ -94,11 +96,12 @@ class ReferenceGenome:
             return self._count_ambiguous(chrom, first, last) if _letters_to_codes(codes[first:last]) else 0
 
         n_other = sum(self._read_letters(chrom, codes, convert))
+        self.n_ambiguous[chrom] = n_other
         if n_other and not self._warned_of_iupac:
             self._warned_of_iupac = True
             logger.warning(
                 "%s: %s has %d ambiguous bases other than N; like N, they end a segment. "
-                "Further chromosomes are not reported.", self.path, chrom, n_other,
+                "Those of other chromosomes are counted, not reported.", self.path, chrom, n_other,
             )
         return codes
 
@@ -260,14 +263,34 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
             if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
                 print(f"indexing {path.name}, once ...", file=sys.stderr)
             with written_whole(index) as fresh:
-                pyfaidx.Faidx(str(plain), indexname=str(fresh)).close()
+                made = pyfaidx.Faidx(str(plain), indexname=str(fresh))
+                _require_even_lines(path, plain, made)
+                made.close()
         return pyfaidx.Fasta(str(plain), indexname=str(index), as_raw=True, rebuild=False)
+    except InputError:
+        raise
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no FASTA file: it is not text.") from error
     except (pyfaidx.FastaIndexingError, ValueError) as error:
         # pyfaidx says which record is ragged, doubled or missing, and names the inflated copy.
         reason = str(error).replace(str(plain), str(path)).strip()
         raise InputError(f"{path} cannot be indexed as FASTA: {reason}") from error
+
+
+def _require_even_lines(path: Path, plain: Path, index: pyfaidx.Faidx) -> None:
+    """Refuse records whose last line is longer than the others, which pyfaidx lets pass.
+
+    Where its arithmetic of lines has a line end, it then finds a base.
+    """
+    letters = np.memmap(plain, np.uint8, "r")
+    for name, record in index.index.items():
+        if not record.rlen:
+            continue
+        n_lines = -(-record.rlen // record.lenc)
+        first = record.offset + record.lenb - 1
+        line_ends = letters[first : first + (n_lines - 1) * record.lenb : record.lenb]
+        if (line_ends != ord("\n")).any():
+            raise InputError(f"{path}, record {name}: its lines differ in length (the last may be shorter).")
 
 
 @compiled

@@ -18,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf.compiled import compiled
+from grover_hf.errors import InputError
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 Ids = NDArray[np.int32]
+
+# A vocabulary of 5,000 cycles of hg38 has 0.2 million; a run of A with tokens of 2**n bases has n**2.
+_MAX_ENTRIES = 3_000_000
 State = tuple[tuple[int, int], ...]
 
 
@@ -107,6 +111,7 @@ def build_automaton(merges: MergeTable) -> Automaton:
     start: State = ((0, allowed.class_of(0, end_of_sequence)),)
     number = {start: 0}
     states = [start]
+    n_entries = 0
     next_state: list[list[int]] = []
     first_token: list[list[int]] = []
     for state in states:
@@ -127,6 +132,13 @@ def build_automaton(merges: MergeTable) -> Automaton:
             if after not in number:
                 number[after] = len(states)
                 states.append(after)
+                n_entries += len(after)
+                if n_entries > _MAX_ENTRIES:
+                    raise InputError(
+                        "These merges make tokens that repeat themselves over thousands of bases (the longest has "
+                        f"{max(map(len, tokens))}): too many to encode with. Use fewer cycles, or leave out the "
+                        "tandem repeats."
+                    )
             reached.append(number[after])
             emitted.append(first)
         next_state.append(reached)

@@ -100,18 +100,21 @@ def train_bpe_to_file(
         n_cycles: How many merges to learn.
         chromosomes: As for `ReferenceGenome`, of every file.
         n_threads: Threads for encoding.
-        overwrite: Replace `output` if it is there.
+        overwrite: Replace `output` if it is there, and begin anew.
 
     Raises:
         InputError: As `train_bpe` and `ReferenceGenome`; and if fewer merges were left to learn.
     """
     output = Path(output)
-    refuse_existing(output, overwrite=overwrite)
+    refuse_existing(output, overwrite=overwrite, inputs=genomes)
     opened = [ReferenceGenome(genome, chromosomes) for genome in genomes]
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.partial")
+    if overwrite:
+        partial.unlink(missing_ok=True)
     merges = train_bpe(opened, n_cycles, partial=partial, n_threads=n_threads)
     if len(merges) < n_cycles:
+        partial.unlink()
         raise InputError(
             f"After {len(merges)} merges no two tokens are adjacent any more; ask for --cycles {len(merges)}."
         )
@@ -149,19 +152,23 @@ class _MergeLog:
 
 
 def _resumed(path: Path, genome_sha256: str) -> list[Merge]:
-    text = path.read_text()
+    text = path.read_text(encoding="ascii", errors="replace")
     whole = text[: text.rfind("\n") + 1]
     if not whole:
         return []
     if whole != text:
-        path.write_text(whole)
-    merges, facts = read_merge_lines(path)
+        path.write_text(whole, encoding="utf-8")
+    try:
+        merges, facts = read_merge_lines(path)
+        table = MergeTable(tuple(merges))
+    except InputError as error:
+        raise InputError(f"{path} is damaged ({error}); remove it to begin anew.") from None
     if facts.get("genome_sha256") != genome_sha256:
         raise InputError(
             f"{path} was begun on another genome or other chromosomes; remove it, or name another "
             "output, to begin anew."
         )
-    return list(MergeTable(tuple(merges)).merges)
+    return list(table.merges)
 
 
 def _segments_of(sources: Sequence[Source]) -> tuple[list[Codes], str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.errors import InputError
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
 from grover_hf.tokenization.special_tokens import UNK_ID
 
@@ -39,7 +40,13 @@ def encode_around_unknown(
     codes: NDArray[np.uint8], encode_segment: Callable[[NDArray[np.uint8]], NDArray[np.uint16]]
 ) -> NDArray[np.uint16]:
     """Encode the segments of `codes`, with one [UNK] for each base between them."""
-    if codes.size and codes.max() < NOT_ACGT:
+    highest = codes.max(initial=0)
+    if codes.dtype != np.uint8 or codes.ndim != 1 or highest > NOT_ACGT:
+        raise InputError(
+            f"an array of {codes.dtype} with values up to {highest} is no sequence of base codes (uint8, A 0, "
+            "C 1, G 2, T 3, other 4); letters are encoded from str or bytes."
+        )
+    if codes.size and highest < NOT_ACGT:
         return encode_segment(codes)
     pieces = []
     done = 0

@@ -5,6 +5,7 @@ token pairs: undoing a merge is adding a row and a column. That gives the exact 
 each of the first cycles.
 """
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +29,7 @@ _SAMPLE_SHARE = 1 / 24
 _SAMPLE_MAX_BP = 24_000_000
 _ENOUGH_SHARE = 0.75
 _ROUNDS = 6
+_GUESSED_TOKEN_BP = 64
 
 
 def proven_merges(
@@ -48,6 +50,8 @@ def proven_merges(
         if len(proven) >= _ENOUGH_SHARE * n_merges:
             break
         guess = token_sequence(sample, MergeTable(tuple(proven)), n_merges, n_threads).learn(n_merges)
+        # Merges of long tandem repeats are not worth an automaton of their own.
+        guess = list(itertools.takewhile(lambda merge: len("".join(merge)) <= _GUESSED_TOKEN_BP, guess))
         counts = _count_pairs(segments, MergeTable(tuple(guess)), n_threads)
         proven = _proven_part(guess, *counts)
     return proven[:n_merges]

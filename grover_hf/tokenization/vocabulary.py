@@ -21,6 +21,9 @@ def token_lengths(tokens: Sequence[str]) -> NDArray[np.uint16]:
     [UNK] stands for one base of a loose sequence, or for the tail that a k-mer vocabulary leaves:
     whoever needs its length knows which.
     """
+    longest = max(map(len, tokens))
+    if longest >= 1 << 16:
+        raise InputError(f"The longest token has {longest} bases; 65,535 are possible.")
     return np.array([0] * N_SPECIAL + [len(token) for token in tokens[N_SPECIAL:]], np.uint16)
 
 

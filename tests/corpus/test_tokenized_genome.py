@@ -100,7 +100,38 @@ def test_kmers_leave_the_tail_of_a_segment_to_no_token(write_fasta, tmp_path):
     found = corpus.tokens_in(Interval("a", 0, 14))
     assert names(corpus, found) == ["ACTT", "GTTT"]
     assert found.ends.tolist() == [5, 14]
-    assert corpus.facts["n_tail_bases"] == 3
+    # Tails of CTTAA|N, GTTT and TTTTT; a segment shorter than k is all tail.
+    assert (corpus.facts["n_bases"], corpus.facts["n_tail_bases"]) == (15, 3)
+    short = ReferenceGenome(write_fasta(">a\nACGTACGNACNACGT\n", "short.fa"))
+    facts = TokenizedGenome.build(short, KmerEncoder(4), tmp_path / "short").facts
+    assert (facts["n_tokens"], facts["n_bases"], facts["n_tail_bases"]) == (2, 13, 5)
+
+
+def test_ambiguous_bases_are_counted(write_fasta, encoder, tmp_path):
+    genome = ReferenceGenome(write_fasta(">a\nACRYT\n>b\nAKT\n", "iupac.fa"))
+    assert TokenizedGenome.build(genome, encoder, tmp_path / "iupac").facts["n_ambiguous"] == 3
+
+
+def test_a_damaged_folder_is_refused(tiny, tmp_path):
+    for name in ("segments.npy", "corpus.json"):
+        path = tmp_path / "corpus" / name
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(InputError, match="is damaged"):
+            TokenizedGenome.open(tmp_path / "corpus")
+
+
+def test_a_folder_of_something_else_or_of_an_input_is_never_replaced(write_fasta, encoder, tmp_path):
+    from grover_hf.files import refuse_existing
+
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_text("mine")
+    genome = ReferenceGenome(write_fasta(TINY))
+    with pytest.raises(InputError, match="it has no corpus.json"):
+        TokenizedGenome.build(genome, encoder, tmp_path / "thesis", overwrite=True)
+    with pytest.raises(InputError, match="is, or holds, the input"):
+        refuse_existing(tmp_path, overwrite=True, marker="corpus.json", inputs=[genome.path])
+    with pytest.raises(InputError, match="is a file"):
+        TokenizedGenome.build(genome, encoder, genome.path, overwrite=True)
 
 
 def test_another_vocabulary_is_refused_and_both_are_named(tiny, encoder, tmp_path):

@@ -115,6 +115,14 @@ def test_what_is_there_is_not_replaced_unasked(built, corpora):
     assert read_facts(built, "bpe-600")["seed"] == 5
 
 
+def test_a_genome_too_small_for_two_splits_is_refused(write_fasta, tmp_path):
+    genome = ReferenceGenome(write_fasta(">a\n" + "ACGTTGCA" * 20 + "\n"))
+    corpus = TokenizedGenome.build(genome, KmerEncoder(4), tmp_path / "corpus")
+    with pytest.raises(InputError, match="gives 1 windows, too few"):
+        build_genome_windows(corpus.path, tmp_path / "windows")
+    assert not (tmp_path / "windows" / "kmer-4").exists()
+
+
 def test_an_unknown_configuration_is_named_with_those_there_are(built):
     with pytest.raises(InputError, match="no dataset configuration 'bpe-100'; it has bpe-600"):
         read_facts(built, "bpe-100")

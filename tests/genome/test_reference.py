@@ -59,6 +59,22 @@ def test_line_ends_and_lengths_do_not_matter(write_fasta, text):
     assert genome.sha256() == ReferenceGenome(write_fasta(TEXT, "other.fa")).sha256()
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("last", ["A", "ACG", "ACGT"])
+def test_even_lines_with_a_shorter_last_one_pass(write_fasta, newline, end, last):
+    text = f">a\nACGT\nACGT\n{last}\n>b\nACGT\n{last}{end}".replace("\n", newline)
+    genome = ReferenceGenome(write_fasta(text))
+    assert [letters(genome, chrom) for chrom in "ab"] == ["ACGTACGT" + last, "ACGT" + last]
+
+
+def test_a_longer_last_line_is_refused_whatever_its_length(write_fasta):
+    for length in range(5, 40):
+        for rest in ("", ">b\nACGT\n"):
+            with pytest.raises(InputError, match="lines differ"):
+                ReferenceGenome(write_fasta(f">a\nACGT\nACGT\n{'ACGTT' * 8}"[: 13 + length] + "\n" + rest))
+
+
 def test_a_record_without_bases_is_an_empty_chromosome(write_fasta):
     genome = ReferenceGenome(write_fasta(">a\n>b\nACGT\n"))
     assert genome.sizes == {"a": 0, "b": 4}
@@ -127,6 +143,10 @@ def test_a_file_that_shrank_after_opening_is_an_error(write_fasta):
         ("ACGT\n", "cannot be indexed"),
         (">a\nACGT\nAC\nACGT\n", "Inconsistent line found in >a"),
         (">a\nACGT\n>a\nACGT\n", 'Duplicate key "a"'),
+        (">a\nACGT\nACGTACG\n", "record a: its lines differ"),
+        (">a\nACGT\nACGTACG\n>b\nACGT\n", "record a: its lines differ"),
+        (">a\nACGT\nACGTACGTA\n>b\nACGT\n", "record a: its lines differ"),
+        (">b\nACGT\n>a\nACGT\nACGTACGTA", "record a: its lines differ"),
     ],
 )
 def test_what_is_no_fasta_says_why(write_fasta, text, message):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.acgt import base_codes, sequence_of
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -108,6 +109,17 @@ def test_letters_bytes_and_codes_give_the_same_uint16_ids(encoder):
     assert (ids == encoder.encode(sequence.encode())).all()
     assert (ids == encoder.encode(base_codes(sequence))).all()
     assert encoder.encode("").size == 0
+
+
+def test_what_are_no_base_codes_is_refused(encoder):
+    for array in (np.frombuffer(b"ACGT" * 9, np.uint8), np.array([0, 1]), np.array([5], np.uint8)):
+        with pytest.raises(InputError, match="no sequence of base codes"):
+            encoder.encode(array)
+
+
+def test_a_vocabulary_of_huge_repeats_is_refused_in_time():
+    with pytest.raises(InputError, match="repeat themselves over thousands of bases"):
+        GenomeEncoder(MergeTable(tuple(("A" * 2**n, "A" * 2**n) for n in range(14))))
 
 
 def test_no_merges_leave_single_bases():

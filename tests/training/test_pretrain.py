@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,55 @@ def test_a_resumed_run_equals_a_straight_one_bit_for_bit(recipe, tmp_path):
     assert largest_difference(weights(tmp_path / "straight"), weights(tmp_path / "halves")) == 0
 
 
+def two_processes(inputs, output, *options):
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+        "-m", "training.pretrain", "--config", "tiny_cpu", "--processes", "2",
+        "--dataset", inputs["dataset"], "--tokenizer", inputs["tokenizer"], "--output", str(output),
+        "--warmup_steps", "1", "--eval_windows", "8", *options,
+    ]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_run_of_two_processes_resumed_in_a_later_epoch_equals_a_straight_one(inputs, tmp_path):
+    # 160 windows or so in batches of 32: the second epoch begins after about 5 steps.
+    settings = ["--batch_size", "32", "--save_steps", "7", "--scheduler", "constant"]
+    two_processes(inputs, tmp_path / "halves", *settings, "--max_steps", "7")
+    two_processes(inputs, tmp_path / "halves", *settings, "--max_steps", "9", "--resume", "true")
+    two_processes(inputs, tmp_path / "straight", *settings, "--max_steps", "9")
+    assert json.loads((tmp_path / "halves" / "log.jsonl").read_text().splitlines()[-1])["epoch"] > 1
+    assert largest_difference(weights(tmp_path / "straight"), weights(tmp_path / "halves")) == 0
+
+
+def test_overwriting_a_run_removes_its_checkpoints(recipe, tmp_path):
+    pretrain(recipe(save_steps=2))
+    pretrain(recipe(overwrite=True, max_steps=1))
+    assert not list((tmp_path / "run").rglob("checkpoint-*"))
+    with pytest.raises(InputError, match="no checkpoint to resume from"):
+        pretrain(recipe(resume=True))
+
+
+def test_damaged_windows_and_too_few_are_refused(recipe, inputs, tmp_path):
+    with pytest.raises(InputError, match="fewer than a batch of 4096"):
+        pretrain(recipe(batch_size=4096))
+    with pytest.raises(InputError, match="eval_windows is 0"):
+        pretrain(recipe(eval_windows=0))
+    shutil.copytree(inputs["dataset"], tmp_path / "windows")
+    parquet = next((tmp_path / "windows").rglob("*train*.parquet"))
+    parquet.write_bytes(parquet.read_bytes()[:-9])
+    with pytest.raises(InputError, match="damaged or were changed"):
+        pretrain(recipe(dataset=str(tmp_path / "windows")))
+
+
+def test_a_launch_may_not_ask_for_another_precision_than_the_recipe(recipe, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.raises(InputError, match="wants bf16 and the recipe has bf16: False"):
+        pretrain(recipe())
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_others(recipe, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         pretrain(recipe(output=str(tmp_path / name), seed=seed, max_steps=2))
@@ -90,17 +140,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(recipe, tmp_pat
 
 
 def test_two_processes_train_the_same_model_as_one(recipe, tmp_path, inputs):
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "-m", "training.pretrain", "--config", "tiny_cpu", "--processes", "2",
-        "--dataset", inputs["dataset"], "--tokenizer", inputs["tokenizer"],
-        "--output", str(tmp_path / "two"), "--batch_size", "8", "--per_device_batch_size", "4",
-        "--max_steps", "4", "--warmup_steps", "1", "--eval_windows", "8",
-    ]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    settings = ["--batch_size", "8", "--per_device_batch_size", "4", "--max_steps", "4"]
+    two_processes(inputs, tmp_path / "two", *settings)
     assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
     pretrain(recipe(output=str(tmp_path / "one")))
     np.testing.assert_allclose(losses(tmp_path / "two")[0], losses(tmp_path / "one")[0], rtol=1e-4)

@@ -22,9 +22,10 @@ def test_the_papers_numbers_stand_in_its_recipe():
     assert (recipe.adam_beta2, recipe.dropout, recipe.size) == (0.99, 0.1, "base")
 
 
-def test_accelerate_configurations_are_yaml():
-    for path in (RECIPES / "accelerate").glob("*.yaml"):
-        assert yaml.safe_load(path.read_text())["num_processes"] >= 1
+def test_accelerate_configurations_leave_the_precision_to_the_recipe():
+    contents = [yaml.safe_load(path.read_text()) for path in (RECIPES / "accelerate").glob("*.yaml")]
+    assert sorted(content["num_processes"] for content in contents) == [1, 2, 8]
+    assert {content["mixed_precision"] for content in contents} == {"no"}
 
 
 def test_the_command_line_wins_over_the_file():

@@ -1,0 +1,1 @@
+"""The human tasks of GUE, the benchmark of DNABERT-2."""

@@ -1,0 +1,1 @@
+"""Cheap baselines that every score stands beside."""

@@ -1,0 +1,31 @@
+"""Sequences as documents of tokens, for TF-IDF."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from grover_hf.errors import InputError
+from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.kmer import KmerEncoder
+
+
+def documents_of(sequences: Iterable[str], tokenizer: str, stride: int | None) -> list[str]:
+    """Return each sequence as its tokens with a space between.
+
+    Args:
+        sequences: Letters.
+        tokenizer: "kmer-K", or a tokenizer folder or merges file; sequences are tokenized alone.
+        stride: Bases from one k-mer to the next: None for K, as in the paper (non-overlapping); 1
+            for overlapping k-mers.
+
+    Raises:
+        InputError: If there is no such tokenizer, or a stride is given for byte-pair tokens.
+    """
+    name, _, k_text = tokenizer.partition("-")
+    if name == "kmer" and k_text.isdigit():
+        k = KmerEncoder(int(k_text)).k
+        step = k if stride is None else stride
+        return [" ".join(s[i : i + k] for i in range(0, len(s) - k + 1, step)) for s in sequences]
+    if stride is not None:
+        raise InputError(f"--stride is for k-mers; {tokenizer} has tokens of its own.")
+    encoder = load_encoder(Path(tokenizer))
+    return [" ".join(encoder.tokens[i] for i in encoder.encode(sequence)) for sequence in sequences]
