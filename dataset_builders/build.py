@@ -21,6 +21,7 @@ import datasets
 
 import grover_hf
 from grover_hf.corpus.facts import read_all_facts, sha256_of_files, write_facts
+from grover_hf.errors import InputError
 from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import render_card
 
@@ -114,11 +115,14 @@ class Plan:
 def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
     """Run a builder and write a configuration of a dataset, then the card of the dataset."""
     refuse_existing(folder / plan.config, overwrite=overwrite, marker="facts.json")
+    for facts in read_all_facts(folder).values():
+        if facts["dataset"] != plan.dataset:
+            raise InputError(f"{folder} holds {facts['dataset']}, not {plan.dataset}; name another --output.")
     identity = json.dumps([plan.inputs, plan.version], sort_keys=True)
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     cache = cache_dir() / "datasets"
     cache.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, Any] = {}
+    facts = {}
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         # Without a name and a hash of their own, all builders share one cache folder, since all
         # stand in files called builder.py, and hand out each other's rows.

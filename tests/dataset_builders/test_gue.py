@@ -58,6 +58,15 @@ def test_a_tokenizer_adds_the_ids_of_the_sequence_alone(source, tmp_path, simula
     assert read_facts(folder, "bpe-600")["vocabulary_sha256"] == encoder.vocabulary_sha256
 
 
+def test_two_tasks_never_share_a_folder(source, tmp_path, monkeypatch):
+    monkeypatch.setitem(builder.N_ROWS, "tf/1", ROWS)
+    (source / "tf" / "0").rename(source / "tf" / "1")
+    folder = build_gue(source, "tf/1", tmp_path / "out")
+    (source / "tf" / "1").rename(source / "tf" / "0")
+    with pytest.raises(InputError, match="holds gue_tf_1, not gue_tf_0"):
+        build_gue(source, "tf/0", folder, overwrite=True)
+
+
 def test_sequences_that_are_in_train_too_are_counted(source, tmp_path):
     folder = build_gue(source, "tf/0", tmp_path / "out")
     assert read_facts(folder, "sequences")["in_train"] == {"dev": 0, "test": 1}
