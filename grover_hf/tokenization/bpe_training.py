@@ -49,7 +49,8 @@ def train_bpe(
     A segment (a stretch without N) is one word: no token crosses its ends.
 
     Memory, above what the libraries take: at most about 5 bytes a base of A, C, G, T; 4 bytes a
-    base of the longest segment for each thread; 10 bytes times the square of the cycles.
+    base of the longest segment for each thread; 10 bytes times the square of the cycles. Sequence
+    that is one perfect repeat takes up to 14 bytes a base: every second base begins the same pair.
 
     Args:
         genome: Genomes, or sequences as strings of letters; several are trained on together.
