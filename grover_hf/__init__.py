@@ -7,13 +7,16 @@ The rooms, from the ground up; each imports only from those before it:
     corpus/         the genome as token ids: the tokenized genome, pretraining windows, splits
     model.py        the architecture and its sizes (a stock BertConfig)
     masking.py      the masked-language collator
-    metrics/        masked-token accuracy, perplexity, bits per base
+    metrics/        of masked tokens and of classification; metrics.json
+    baselines/      TF-IDF and a random forest
     analysis/       arrays in, tables and figures out
-    hub/            model cards from facts
+    hub/            cards from facts
+    quickstart.py   the whole way once
     cli.py          the command `grover`
 
 `dataset_builders/` and `training/` stand beside the package and use it. Below all rooms lie
-`errors`, `files` (cache; write beside, then rename), `compiled` (numba) and `progress`.
+`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random` and
+`progress`.
 
 Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 """
