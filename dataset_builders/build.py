@@ -29,68 +29,6 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
           (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 
 
-def build_genome_windows(
-    corpus: str | Path, folder: str | Path, *, tilings: int = 1, seed: int = 0, overwrite: bool = False
-) -> Path:
-    """Cut a tokenized genome into pretraining windows; return the folder of the dataset.
-
-    Args:
-        corpus: A folder made by `grover tokenize`.
-        folder: Where the dataset goes; the configuration is named after the tokenizer.
-        tilings: How often the genome is cut, each time with another seed.
-        seed: Of the window lengths and of the split.
-        overwrite: Replace the configuration if it is there.
-
-    Raises:
-        InputError: If the corpus cannot be used or the configuration is there already.
-    """
-    from dataset_builders.genome_windows import builder
-    from grover_hf.corpus.tokenized_genome import TokenizedGenome
-
-    opened = TokenizedGenome.open(corpus)
-    plan = Plan(
-        builder_class=builder.GenomeWindows, dataset=builder.NAME, config=opened.encoder.name,
-        version=builder.VERSION, card=builder.CARD, vocabulary_sha256=opened.vocabulary_sha256,
-        settings={"corpus": str(corpus), "tilings": tilings, "seed": seed},
-        inputs={"corpus": opened.facts, "tilings": tilings, "seed": seed},
-    )
-    return prepare(plan, Path(folder), overwrite=overwrite)
-
-
-def build_gue(
-    source: str | Path, subset: str, folder: str | Path, *, tokenizer: str | Path | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Convert a human task of GUE; return the folder of the dataset.
-
-    Args:
-        source: The folder of GUE's CSV files, with `tf/0/train.csv` in it, plain or gzip.
-        subset: The task, such as "tf/0" or "prom/prom_core_tata".
-        folder: Where the dataset goes; the configuration is named after the tokenizer, or "sequences".
-        tokenizer: A tokenizer folder or merges file, for token ids; None for sequences alone.
-        overwrite: Replace the configuration if it is there.
-
-    Raises:
-        InputError: If files are missing or are not those of the benchmark.
-    """
-    from dataset_builders.gue import builder
-    from grover_hf.tokenization.export import load_encoder
-
-    encoder = None if tokenizer is None else load_encoder(tokenizer)
-    files = [builder.csv_path(source, subset, split) for split in ("train", "dev", "test")]
-    facts = {"subset": subset, "labels": builder.LABELS[subset], "csv_sha256": sha256_of_files(files)}
-    plan = Plan(
-        builder_class=builder.Gue, dataset="gue_" + subset.replace("/", "_"),
-        config="sequences" if encoder is None else encoder.name, version=builder.VERSION,
-        card=builder.CARD, vocabulary_sha256=None if encoder is None else encoder.vocabulary_sha256,
-        settings={
-            "source": str(source), "subset": subset, "tokenizer": None if tokenizer is None else str(tokenizer),
-        },
-        inputs=facts,
-    )
-    return prepare(plan, Path(folder), overwrite=overwrite)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A configuration of a dataset to be made."""
@@ -112,8 +50,19 @@ class Plan:
     """What the rows depend on, with digests in place of paths; it identifies the build."""
 
 
-def prepare(plan: Plan, folder: Path, *, overwrite: bool = False) -> Path:
-    """Run a builder and write a configuration of a dataset, then the card of the dataset."""
+def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Run a builder and write a configuration of a dataset, then the card of the dataset.
+
+    Args:
+        plan: From the function `plan` of a builder.
+        folder: Where the dataset goes; it is returned.
+        overwrite: Replace the configuration if it is there.
+
+    Raises:
+        InputError: If the inputs cannot be used, the configuration is there already, or the folder
+            holds another dataset.
+    """
+    folder = Path(folder)
     refuse_existing(folder / plan.config, overwrite=overwrite, marker="facts.json")
     for facts in read_all_facts(folder).values():
         if facts["dataset"] != plan.dataset:

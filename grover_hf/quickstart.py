@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dataset_builders.build import build_genome_windows
+from dataset_builders.build import prepare
+from dataset_builders.genome_windows.builder import plan
 from grover_hf.analysis.figures import require_matplotlib
 from grover_hf.analysis.report import vocabulary_report
 from grover_hf.analysis.vocabulary import Row
@@ -59,7 +60,7 @@ def run_quickstart(
     with stages.timed("tokenize the genome"):
         corpus = TokenizedGenome.build(reference, encoder, corpus_path, overwrite=overwrite)
     with stages.timed("cut windows"):
-        build_genome_windows(corpus_path, windows_path, seed=seed, overwrite=overwrite)
+        prepare(plan(corpus_path, seed=seed), windows_path, overwrite=overwrite)
     with stages.timed("draw the vocabulary"):
         figure = output / "vocabulary.png"
         rows = vocabulary_report(merges_path, corpus_path, figure, [4, 5, 6])

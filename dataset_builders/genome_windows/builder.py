@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dataset_builders.build import Plan
 from grover_hf.corpus.splits import in_test
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.corpus.windows import MIN_TOKENS, pretraining_windows
@@ -78,6 +79,26 @@ class GenomeWindows(datasets.ArrowBasedBuilder):
     ) -> Iterator[tuple[int, pa.Table]]:
         for first in range(0, len(windows), _ROWS_A_TABLE):
             yield first, _table(corpus, windows[first : first + _ROWS_A_TABLE])
+
+
+def plan(corpus: str | Path, *, tilings: int = 1, seed: int = 0) -> Plan:
+    """Plan to cut a tokenized genome into pretraining windows; the tokenizer names the configuration.
+
+    Args:
+        corpus: A folder made by `grover tokenize`.
+        tilings: How often the genome is cut, each time with another seed.
+        seed: Of the window lengths and of the split.
+
+    Raises:
+        InputError: If the corpus cannot be used.
+    """
+    opened = TokenizedGenome.open(corpus)
+    return Plan(
+        builder_class=GenomeWindows, dataset=NAME, config=opened.encoder.name, version=VERSION, card=CARD,
+        vocabulary_sha256=opened.vocabulary_sha256,
+        settings={"corpus": str(corpus), "tilings": tilings, "seed": seed},
+        inputs={"corpus": opened.facts, "tilings": tilings, "seed": seed},
+    )
 
 
 def _all_windows(corpus: TokenizedGenome, tilings: int, seed: int) -> NDArray[np.int64]:

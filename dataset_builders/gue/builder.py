@@ -9,9 +9,11 @@ import datasets
 import pyarrow as pa
 import pyarrow.csv
 
+from dataset_builders.build import Plan
+from dataset_builders.task_rows import tokenized_alone
+from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.errors import InputError
-from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.export import encoder_named
 
 CARD = Path(__file__).parent / "README.md"
 VERSION = "1.0.0"
@@ -89,8 +91,33 @@ class Gue(datasets.ArrowBasedBuilder):
 
     def _generate_tables(self, table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         if self.config.tokenizer is not None:
-            table = _with_ids(table, load_encoder(self.config.tokenizer))
+            ids = tokenized_alone(encoder_named(self.config.tokenizer), table["sequence"].to_pylist())
+            table = table.append_column("input_ids", ids)
         yield 0, table.select(list(self.info.features)).cast(self.info.features.arrow_schema)
+
+
+def plan(source: str | Path, subset: str, *, tokenizer: str | Path | None = None) -> Plan:
+    """Plan to convert a human task of GUE; the tokenizer names the configuration, or "sequences".
+
+    Args:
+        source: The folder of GUE's CSV files, with `tf/0/train.csv` in it, plain or gzip.
+        subset: The task, such as "tf/0" or "prom/prom_core_tata".
+        tokenizer: "kmer-K", a tokenizer folder or a merges file, for token ids; None for sequences alone.
+
+    Raises:
+        InputError: If files are missing.
+    """
+    encoder = None if tokenizer is None else encoder_named(tokenizer)
+    files = [csv_path(source, subset, split) for split in ("train", "dev", "test")]
+    return Plan(
+        builder_class=Gue, dataset="gue_" + subset.replace("/", "_"),
+        config="sequences" if encoder is None else encoder.name, version=VERSION, card=CARD,
+        vocabulary_sha256=None if encoder is None else encoder.vocabulary_sha256,
+        settings={
+            "source": str(source), "subset": subset, "tokenizer": None if tokenizer is None else str(tokenizer),
+        },
+        inputs={"subset": subset, "labels": LABELS[subset], "csv_sha256": sha256_of_files(files)},
+    )
 
 
 def csv_path(source: str | Path, subset: str, split: str) -> Path:
@@ -123,8 +150,3 @@ def _read(path: Path, n_classes: int) -> pa.Table:
         if not sequence or set(sequence) - set("ACGTN"):
             raise InputError(f"{path}, line {row}: {sequence[:40]!r}... is no sequence over A, C, G, T, N.")
     return table
-
-
-def _with_ids(table: pa.Table, encoder: Encoder) -> pa.Table:
-    ids = [encoder.encode(sequence) for sequence in table["sequence"].to_pylist()]
-    return table.append_column("input_ids", pa.array(ids, pa.list_(pa.uint16())))

@@ -1,10 +1,9 @@
 """Sequences as documents of tokens, for TF-IDF."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from grover_hf.errors import InputError
-from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.export import encoder_named
 from grover_hf.tokenization.kmer import KmerEncoder
 
 
@@ -20,12 +19,11 @@ def documents_of(sequences: Iterable[str], tokenizer: str, stride: int | None) -
     Raises:
         InputError: If there is no such tokenizer, or a stride is given for byte-pair tokens.
     """
-    name, _, k_text = tokenizer.partition("-")
-    if name == "kmer" and k_text.isdigit():
-        k = KmerEncoder(int(k_text)).k
+    encoder = encoder_named(tokenizer)
+    if isinstance(encoder, KmerEncoder):
+        k = encoder.k
         step = k if stride is None else stride
         return [" ".join(s[i : i + k] for i in range(0, len(s) - k + 1, step)) for s in sequences]
     if stride is not None:
         raise InputError(f"--stride is for k-mers; {tokenizer} has tokens of its own.")
-    encoder = load_encoder(Path(tokenizer))
     return [" ".join(encoder.tokens[i] for i in encoder.encode(sequence)) for sequence in sequences]

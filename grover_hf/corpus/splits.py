@@ -4,10 +4,20 @@ A row's split depends on its own key and the seed, so it does not change with th
 number of rows.
 """
 
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from grover_hf.keyed_random import keyed_uniform
+from grover_hf.errors import InputError
+from grover_hf.keyed_random import keyed_bits, keyed_uniform
+
+SPLITS = ("train", "validation", "test")
+SHARES = (0.8, 0.1, 0.1)
+"""Of train, validation and test in the paper's tasks (Methods, "Fine-tuning task ...")."""
 
 TEST_SHARE = 0.2
 """Share of windows in the test set (Methods, "Data": eighty per cent are the training set)."""
@@ -22,3 +32,71 @@ def in_test(*keys: ArrayLike, seed: int, test_share: float = TEST_SHARE) -> NDAr
         test_share: Expected share of test rows.
     """
     return keyed_uniform(seed, *keys) < test_share
+
+
+def row_keys(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:
+    """Return a key for each row that depends on its own values alone: its name in every random choice.
+
+    Args:
+        columns: Strings (chromosome, strand) or integers (positions), each of shape (n,).
+    """
+    return keyed_bits(*(_numbers(np.asarray(column)) for column in columns))
+
+
+def random_split(keys: NDArray[np.uint64], *, seed: int, shares: Sequence[float] = SHARES) -> NDArray[np.int64]:
+    """Return the number of the split of each row, an index into `SPLITS`, shape (n,).
+
+    Rows of one key fall into one split: give rows that must stay together the key of their group.
+
+    Args:
+        keys: From `row_keys`, shape (n,).
+        seed: Another seed gives another split.
+        shares: Expected shares of the splits; they add up to 1.
+    """
+    return np.searchsorted(np.cumsum(shares)[:-1], keyed_uniform(seed, keys), side="right")
+
+
+def chromosome_split(
+    chroms: Sequence[str] | NDArray[Any], *, seed: int, shares: Sequence[float] = SHARES
+) -> NDArray[np.int64]:
+    """Return the number of the split of each row, whole chromosomes at a time, shape (n,).
+
+    Chromosomes with more than a tenth of the rows come first, then the others in an order that the
+    seed decides; each goes to the split that lacks most rows.
+
+    Raises:
+        InputError: If a split stays empty.
+    """
+    names, inverse, counts = np.unique(np.asarray(chroms), return_inverse=True, return_counts=True)
+    lacking = np.array(shares) * len(inverse)
+    order = np.lexsort((keyed_uniform(seed, _numbers(names)), counts <= len(inverse) / 10))
+    split_of = np.zeros(len(names), np.int64)
+    for chrom in order:
+        split_of[chrom] = int(np.argmax(lacking))
+        lacking[split_of[chrom]] -= counts[chrom]
+    if len(set(split_of.tolist())) < len(shares):
+        raise InputError(
+            f"The rows lie on {len(names)} chromosomes ({', '.join(map(str, names[:5]))}...), too few or too "
+            "uneven for a split by chromosome into train, validation and test."
+        )
+    return split_of[inverse]
+
+
+def overlapping_groups(
+    chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]
+) -> NDArray[np.uint64]:
+    """Return a key for each interval, the same for all that overlap directly or through others, shape (n,)."""
+    import bioframe  # here, because it brings matplotlib: a second for those who do not need it
+
+    table = bioframe.cluster(pd.DataFrame({"chrom": np.asarray(chroms, object), "start": starts, "end": ends}))
+    first = table.groupby("cluster")["cluster_start"].transform("first")
+    return row_keys(np.asarray(chroms), first.to_numpy(np.int64))
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return integers as they are, and a digest of each string."""
+    if values.dtype.kind in "iu":
+        return values.astype(np.uint64)
+    names, inverse = np.unique(values.astype(str), return_inverse=True)
+    digests = [hashlib.sha256(name.encode()).digest()[:8] for name in names.tolist()]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)[inverse]

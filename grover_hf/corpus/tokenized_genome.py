@@ -12,24 +12,27 @@ Tokens are those of the forward strand.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.compiled import compiled
 from grover_hf.errors import InputError, shorten
-from grover_hf.files import folder_written_whole, refuse_existing
-from grover_hf.genome.acgt import acgt_segments
+from grover_hf.files import cache_dir, file_key, folder_written_whole, refuse_existing
+from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
 from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.progress import progress_bar
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, save_tokenizer
 from grover_hf.tokenization.special_tokens import UNK_ID
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
 _FORMAT = 1
 _ANCHOR_EVERY = 1_024
@@ -49,6 +52,19 @@ class IntervalTokens(NamedTuple):
     """The last token ends after the interval."""
 
 
+class TokensOfEach(NamedTuple):
+    """The tokens that overlap each of n intervals, one after another."""
+
+    input_ids: NDArray[np.uint16]
+    """Of all intervals, shape (n_tokens,)."""
+    offsets: NDArray[np.int64]
+    """Where in `input_ids` each interval's tokens begin, and the end, shape (n + 1,)."""
+    token_starts: NDArray[np.int64]
+    """Genome position of the first base of each interval's first token, shape (n,)."""
+    token_ends: NDArray[np.int64]
+    """Genome position after the last base of each interval's last token, shape (n,)."""
+
+
 @dataclass(frozen=True)
 class TokenizedGenome:
     """A tokenized genome on disk; make one with `build`, read one with `open`."""
@@ -66,6 +82,11 @@ class TokenizedGenome:
     def chromosomes(self) -> list[str]:
         """Names of the chromosomes, in the order of their numbers."""
         return [chromosome["name"] for chromosome in self.facts["chromosomes"]]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Size of each chromosome in bp, by name."""
+        return {chromosome["name"]: chromosome["size"] for chromosome in self.facts["chromosomes"]}
 
     @property
     def vocabulary_sha256(self) -> str:
@@ -132,6 +153,19 @@ class TokenizedGenome:
             raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
         return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
 
+    @classmethod
+    def of(cls, genome: str | Path, tokenizer: str | Path) -> "TokenizedGenome":
+        """Return a FASTA file tokenized, from the cache if it was tokenized before.
+
+        Raises:
+            InputError: If the FASTA file or the tokenizer cannot be used.
+        """
+        encoder = load_encoder(tokenizer)
+        path = cache_dir() / "corpora" / f"{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
+        if not (path / "corpus.json").exists():
+            cls.build(ReferenceGenome(genome), encoder, path)
+        return cls.open(path, encoder)
+
     def tokens_in(self, interval: Interval, *, inside: bool = False) -> IntervalTokens:
         """Return every token that overlaps an interval, as tokenized in the genome's context.
 
@@ -142,13 +176,19 @@ class TokenizedGenome:
         Raises:
             InputError: If the chromosome is unknown or the interval ends past it.
         """
-        pieces = [
-            self._in_segment(segment, interval) for segment in self._segments_overlapping(interval)
-        ]
-        none = np.empty(0, np.int64)
-        input_ids = np.concatenate([np.empty(0, np.uint16), *(ids for ids, _ in pieces)])
-        starts = np.concatenate([none, *(starts for _, starts in pieces)])
-        ends = starts + self.encoder.token_lengths[input_ids]
+        segments = np.arange(*self._segments_overlapping(interval))
+        starts, ends = (np.full(segments.size, at) for at in (interval.start, interval.end))
+        ranges = self._token_ranges(segments, starts, ends)
+        input_ids = np.concatenate(
+            [np.empty(0, np.uint16), *(self.input_ids[a:b] for a, b in ranges[:, :2].tolist())]
+        )
+        lengths = self.encoder.token_lengths[input_ids].astype(np.int64)
+        n_tokens = ranges[:, 1] - ranges[:, 0]
+        before = np.cumsum(lengths) - lengths
+        first = np.cumsum(n_tokens) - n_tokens
+        some = n_tokens > 0
+        starts = before + np.repeat(ranges[some, 2] - before[first[some]], n_tokens[some])
+        ends = starts + lengths
         partial_start = bool(starts.size and starts[0] < interval.start)
         partial_end = bool(ends.size and ends[-1] > interval.end)
         if inside:
@@ -156,6 +196,69 @@ class TokenizedGenome:
             input_ids, starts, ends = input_ids[kept], starts[kept], ends[kept]
             partial_start = partial_end = False
         return IntervalTokens(input_ids, starts, ends, partial_start, partial_end)
+
+    def tokens_in_each(
+        self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]
+    ) -> TokensOfEach:
+        """Return the tokens that overlap each of many intervals, as `tokens_in` would one by one.
+
+        Args:
+            chroms: Names of chromosomes, shape (n,).
+            starts: Starts of intervals, shape (n,).
+            ends: Ends of intervals, shape (n,).
+
+        Raises:
+            InputError: If the tokens of no single segment cover an interval (see `segments_holding`).
+        """
+        segments = self.segments_holding(chroms, starts, ends)
+        if (segments < 0).any():
+            at = int(np.argmin(segments))
+            raise InputError(
+                f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of {self.path}."
+            )
+        ranges = self._token_ranges(segments, starts, ends)
+        n_tokens = ranges[:, 1] - ranges[:, 0]
+        offsets = np.concatenate([[0], np.cumsum(n_tokens)])
+        # Positions of the tokens in the genome's ids, row after row.
+        at = np.arange(offsets[-1]) + np.repeat(ranges[:, 0] - offsets[:-1], n_tokens)
+        return TokensOfEach(self.input_ids[at], offsets, ranges[:, 2], ranges[:, 3])
+
+    def segments_holding(
+        self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]
+    ) -> NDArray[np.int64]:
+        """Return the segment whose tokens cover each interval whole, shape (n,); -1 where none do."""
+        numbers = {name: number for number, name in enumerate(self.chromosomes)}
+        chrom_of = np.array([numbers.get(chrom, -1) for chrom in chroms], np.int64)
+        found = np.full(len(chrom_of), -1, np.int64)
+        for number in np.unique(chrom_of[chrom_of >= 0]):
+            first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
+            rows = np.flatnonzero(chrom_of == number)
+            if first == last:
+                continue
+            before = np.searchsorted(self.segments[first:last, 1], starts[rows], side="right") - 1
+            held = (before >= 0) & (ends[rows] <= self._covered_ends[first:last][before])
+            found[rows[held]] = first + before[held]
+        return found
+
+    @cached_property
+    def _covered_ends(self) -> NDArray[np.int64]:
+        """Where the tokens of each segment end: with k-mers, a tail before the segment's end."""
+        ends = self.segments[:, 2]
+        return self._token_ranges(np.arange(len(ends)), ends, ends)[:, 3]
+
+    def codes(self, chrom: str) -> NDArray[np.uint8]:
+        """Return the base codes of a whole chromosome, shape (size,), uint8; 4 where no token is.
+
+        Raises:
+            InputError: If the chromosome is unknown.
+        """
+        self._segments_overlapping(Interval(chrom, 0, 0))
+        codes = np.full(self.sizes[chrom], NOT_ACGT, np.uint8)
+        for segment in np.flatnonzero(self.segments[:, 0] == self.chromosomes.index(chrom)).tolist():
+            letters = spelled(self.encoder.tokens, self.segment_ids(segment))
+            start = int(self.segments[segment, 1])
+            codes[start : start + letters.size] = base_codes(letters.tobytes())
+        return codes
 
     def segment_ids(self, segment: int) -> NDArray[np.uint16]:
         """Return the ids of a segment, memory-mapped."""
@@ -179,8 +282,8 @@ class TokenizedGenome:
     def _first_token(self, segment: int) -> int:
         return int(self.segments[segment, 3]) if segment < len(self.segments) else self.input_ids.size
 
-    def _segments_overlapping(self, interval: Interval) -> range:
-        sizes = {chromosome["name"]: chromosome["size"] for chromosome in self.facts["chromosomes"]}
+    def _segments_overlapping(self, interval: Interval) -> tuple[int, int]:
+        sizes = self.sizes
         if interval.chrom not in sizes:
             raise InputError(
                 f"{self.path} has no chromosome {interval.chrom!r}; it has {shorten(list(sizes))}."
@@ -191,30 +294,48 @@ class TokenizedGenome:
         first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
         starts, ends = self.segments[first:last, 1], self.segments[first:last, 2]
         if not len(interval):
-            return range(0)
-        return range(
+            return 0, 0
+        return (
             int(first + np.searchsorted(ends, interval.start, side="right")),
             int(first + np.searchsorted(starts, interval.end, side="left")),
         )
 
-    def _in_segment(
-        self, segment: int, interval: Interval
-    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        """Return ids and start positions of the tokens of a segment that overlap the interval."""
-        token, position = self._first_token(segment), int(self.segments[segment, 1])
-        end_token = self._first_token(segment + 1)
-        first_anchor = -(-token // _ANCHOR_EVERY)
-        anchors = self.anchors[first_anchor : -(-end_token // _ANCHOR_EVERY)]
-        before = int(np.searchsorted(anchors, interval.start, side="right")) - 1
-        if before >= 0:
-            token, position = (first_anchor + before) * _ANCHOR_EVERY, int(anchors[before])
-        # Every token is at least one base long, so this many reach past the interval's end.
-        input_ids = np.asarray(self.input_ids[token : min(end_token, token + interval.end - position)])
-        ends = position + np.cumsum(self.encoder.token_lengths[input_ids], dtype=np.int64)
-        starts = ends - self.encoder.token_lengths[input_ids]
-        first = int(np.searchsorted(ends, interval.start, side="right"))
-        last = int(np.searchsorted(starts, interval.end, side="left"))
-        return input_ids[first:last], starts[first:last]
+    def _token_ranges(
+        self, segments: NDArray[np.integer], starts: NDArray[np.integer], ends: NDArray[np.integer]
+    ) -> NDArray[np.int64]:
+        """Return first token, token after the last, and their span, of intervals in segments: (n, 4)."""
+        first_tokens = np.append(self.segments[:, 3], self.input_ids.size)
+        return _find_tokens(
+            self.input_ids.view(np.ndarray), self.encoder.token_lengths, self.anchors,
+            first_tokens[segments], first_tokens[segments + 1], self.segments[segments, 1],
+            np.asarray(starts, np.int64), np.asarray(ends, np.int64),
+        )
+
+
+@compiled
+def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
+    input_ids: NDArray[np.uint16], lengths: NDArray[np.uint16], anchors: NDArray[np.int64],
+    first_tokens: NDArray[np.int64], end_tokens: NDArray[np.int64], segment_starts: NDArray[np.int64],
+    starts: NDArray[np.int64], ends: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Walk to each interval from the last anchor before it, then over it."""
+    found = np.empty((starts.size, 4), np.int64)
+    for i in range(starts.size):
+        token, position = first_tokens[i], segment_starts[i]
+        low = -(-token // _ANCHOR_EVERY)
+        high = -(-end_tokens[i] // _ANCHOR_EVERY)
+        before = low + np.searchsorted(anchors[low:high], starts[i], side="right") - 1
+        if before >= low:
+            token, position = before * _ANCHOR_EVERY, anchors[before]
+        while token < end_tokens[i] and position + lengths[input_ids[token]] <= starts[i]:
+            position += lengths[input_ids[token]]
+            token += 1
+        found[i, 0], found[i, 2] = token, position
+        while token < end_tokens[i] and position < ends[i]:
+            position += lengths[input_ids[token]]
+            token += 1
+        found[i, 1], found[i, 3] = token, position
+    return found
 
 
 def _anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.int64]:

@@ -10,12 +10,14 @@ import jinja2
 def render_card(template: Path, facts: dict[str, Any]) -> str:
     """Return the Markdown of a card; a fact that the template needs and lacks is an error.
 
-    Values that the front matter takes must pass the filter `yaml`, which quotes them.
+    Values that the front matter takes must pass the filter `yaml`, which quotes them. A template may
+    include others from its own folder and the one above.
 
     Raises:
         jinja2.UndefinedError: If a fact is missing.
     """
     environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, template.parent.parent]),
         undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )

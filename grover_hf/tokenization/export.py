@@ -99,6 +99,12 @@ def load_encoder(path: str | Path) -> Encoder:
     return encoder
 
 
+def encoder_named(name: str | Path) -> Encoder:
+    """Return the encoder of "kmer-K", or of a tokenizer folder or merges file."""
+    prefix, _, k = str(name).partition("-")
+    return KmerEncoder(int(k)) if prefix == "kmer" and k.isdigit() else load_encoder(name)
+
+
 def vocabulary_encoder(merges: Path | None, n_cycles: int | None, k: int | None) -> Encoder:
     """Return the encoder of a merges file, of its first cycles, or of k-mers: one of the two.
 

@@ -27,6 +27,22 @@ def token_lengths(tokens: Sequence[str]) -> NDArray[np.uint16]:
     return np.array([0] * N_SPECIAL + [len(token) for token in tokens[N_SPECIAL:]], np.uint16)
 
 
+def spelled(tokens: Sequence[str], input_ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return the letters that tokens spell, one after another, as ASCII codes; special tokens spell none.
+
+    Args:
+        tokens: The vocabulary, in id order.
+        input_ids: Ids, shape (n_tokens,).
+    """
+    letters = np.frombuffer("".join(tokens[N_SPECIAL:]).encode(), np.uint8)
+    lengths = token_lengths(tokens).astype(np.int64)
+    first_letter = (np.cumsum(lengths) - lengths)[input_ids]
+    n_letters = lengths[input_ids]
+    before = np.cumsum(n_letters) - n_letters
+    at = np.repeat(first_letter - before, n_letters) + np.arange(n_letters.sum())
+    return np.take(letters, at)
+
+
 def require_same_vocabulary(have: str, want: str, *, what: str, other: str) -> None:
     """Raise `InputError` if two vocabulary digests differ, naming both."""
     if have != want:

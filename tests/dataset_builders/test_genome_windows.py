@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
-from dataset_builders.build import build_genome_windows
+from dataset_builders.build import prepare
+from dataset_builders.genome_windows.builder import plan
 from grover_hf.corpus.facts import read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.kmer import KmerEncoder
+
+
+def build_genome_windows(*inputs_and_folder, overwrite=False, **options):
+    *inputs, folder = inputs_and_folder
+    return prepare(plan(*inputs, **options), folder, overwrite=overwrite)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
-from dataset_builders.build import build_gue
+from dataset_builders.build import prepare
 from dataset_builders.gue import builder
+from dataset_builders.gue.builder import plan
 from grover_hf.baselines.report import tfidf_baseline
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
@@ -15,6 +16,11 @@ from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer
 
 ROWS = (200, 60, 60)
+
+
+def build_gue(*inputs_and_folder, overwrite=False, **options):
+    *inputs, folder = inputs_and_folder
+    return prepare(plan(*inputs, **options), folder, overwrite=overwrite)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import pytest
 
-from dataset_builders.build import build_genome_windows
+from dataset_builders.build import prepare
+from dataset_builders.genome_windows.builder import plan
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -16,7 +17,7 @@ def inputs(simulated_fasta, simulated_merges, tmp_path_factory):
         patch.setenv("GROVER_CACHE", str(folder / "cache"))
         encoder = GenomeEncoder(simulated_merges)
         TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, folder / "corpus")
-        build_genome_windows(folder / "corpus", folder / "windows")
+        prepare(plan(folder / "corpus"), folder / "windows")
     return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
 
 

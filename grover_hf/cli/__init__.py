@@ -11,21 +11,15 @@ from typing import Annotated
 
 import typer
 
+from grover_hf.cli.build import build
+from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
 from grover_hf.errors import InputError
 
 app = typer.Typer(
     name="grover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="DNA language models of the GROVER kind: from a FASTA file to a model that AutoModel loads.",
 )
-build = typer.Typer(no_args_is_help=True, help="Make a dataset that load_dataset reads.")
 app.add_typer(build, name="build", rich_help_panel="Datasets")
-
-Chromosomes = Annotated[
-    str, typer.Option(help="all, primary (1-22, X, Y), or names with commas between")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
-Threads = Annotated[int, typer.Option(min=1, help="threads")]
-
 
 @app.callback()
 def _options(
@@ -51,7 +45,7 @@ def quickstart(
     from grover_hf.quickstart import run_quickstart
 
     run_quickstart(
-        output, genome=genome, chromosomes=_chromosomes(chromosomes), n_cycles=cycles,
+        output, genome=genome, chromosomes=chosen_chromosomes(chromosomes), n_cycles=cycles,
         max_steps=steps, seed=seed, overwrite=overwrite,
     )
 
@@ -70,7 +64,7 @@ def train_bpe_verb(
 
     try:
         merges = train_bpe_to_file(
-            genomes, output, n_cycles=cycles, chromosomes=_chromosomes(chromosomes), n_threads=threads,
+            genomes, output, n_cycles=cycles, chromosomes=chosen_chromosomes(chromosomes), n_threads=threads,
             overwrite=overwrite,
         )
     except KeyboardInterrupt:
@@ -132,42 +126,12 @@ def tokenize(
 
     refuse_existing(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
     corpus = TokenizedGenome.build(
-        ReferenceGenome(genome, _chromosomes(chromosomes)), load_encoder(tokenizer), output,
+        ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
         overwrite=overwrite, n_threads=threads,
     )
     facts = corpus.facts
     spelled = facts["n_bases"] - facts["n_tail_bases"]
     print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
-
-
-@build.command("genome-windows")
-def genome_windows(
-    corpus: Annotated[Path, typer.Option(help="a tokenized genome, made by grover tokenize")],
-    output: Annotated[Path, typer.Option(help="folder of the dataset")],
-    tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="of the window lengths and the split")] = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Cut a tokenized genome into windows for pretraining."""
-    from dataset_builders.build import build_genome_windows
-
-    build_genome_windows(corpus, output, tilings=tilings, seed=seed, overwrite=overwrite)
-    print(f"{output}: load_dataset({str(output)!r})")
-
-
-@build.command("gue")
-def gue(
-    source: Annotated[Path, typer.Option(help="folder of GUE's CSV files, with tf/0/train.csv in it")],
-    subset: Annotated[str, typer.Option(help="tf/0 ... tf/4, prom/prom_core_tata, ..., splice/reconstructed")],
-    output: Annotated[Path, typer.Option(help="folder of the dataset")],
-    tokenizer: Annotated[Path | None, typer.Option(help="adds token ids of the sequences alone")] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Convert a human task of GUE, the benchmark of DNABERT-2, with its own splits."""
-    from dataset_builders.build import build_gue
-
-    build_gue(source, subset, output, tokenizer=tokenizer, overwrite=overwrite)
-    print(f"{output}: load_dataset({str(output)!r})")
 
 
 @app.command(rich_help_panel="Scores")
@@ -209,15 +173,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _chromosomes(text: str) -> list[str] | str | None:
-    if text == "all":
-        return None
-    names = [name for name in text.split(",") if name]
-    if not names:
-        raise InputError("--chromosomes is empty; say all, primary, or names with commas between.")
-    return text if text == "primary" else names
-
-
 def _print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -227,6 +182,3 @@ def _print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> No
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
-
-if __name__ == "__main__":
-    main()

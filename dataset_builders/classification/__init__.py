@@ -1,0 +1,1 @@
+"""Your own intervals or sequences with labels."""

@@ -1,0 +1,1 @@
+"""CTCF: which motifs are bound."""

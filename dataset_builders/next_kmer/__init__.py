@@ -1,0 +1,1 @@
+"""Next-k-mer prediction, by which the vocabulary is chosen."""

@@ -1,0 +1,1 @@
+"""The human tasks of the Nucleotide Transformer."""

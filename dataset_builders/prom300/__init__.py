@@ -1,0 +1,1 @@
+"""Prom300: promoters against their shuffled copies."""

@@ -1,0 +1,1 @@
+"""PromScan: which windows around a promoter hold its start site."""

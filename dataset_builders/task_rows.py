@@ -1,0 +1,204 @@
+"""Rows of the tasks that have genome coordinates: which can be used, their split, their tokens.
+
+A task makes a table `chrom, start, end, strand, label` (and columns of its own); this room drops
+what the genome cannot answer for, counts it by reason, splits it, and adds `token_start, token_end,
+sequence, input_ids` from the tokenized genome.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
+from grover_hf.genome.acgt import reverse_complement
+from grover_hf.genome.annotations import require_same_names
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.vocabulary import spelled
+
+ROWS_A_TABLE = 10_000
+_INTERVAL = ["chrom", "start", "end", "strand"]
+_SPLIT_NAMES = (datasets.Split.TRAIN, datasets.Split.VALIDATION, datasets.Split.TEST)
+
+
+def interval_features(class_names: Sequence[str], **extra: Any) -> datasets.Features:
+    """Return the columns of a task with coordinates (`extra` between `input_ids` and `label`)."""
+    text, position = datasets.Value("string"), datasets.Value("int64")
+    return datasets.Features(
+        {
+            "chrom": text, "start": position, "end": position, "strand": text, "token_start": position,
+            "token_end": position, "sequence": text, "input_ids": datasets.List(datasets.Value("uint16")),
+            **extra, "label": datasets.ClassLabel(names=list(class_names)),
+        }
+    )
+
+
+def usable_rows(
+    corpus: TokenizedGenome, rows: pd.DataFrame, dropped: dict[str, int], *, source: str
+) -> pd.DataFrame:
+    """Return the rows that the tokenized genome covers, each interval once, ordered by coordinate.
+
+    Args:
+        corpus: The tokenized genome.
+        rows: With `chrom, start, end, strand`.
+        dropped: Takes the number of rows dropped, by reason.
+        source: Name of the file, for errors.
+
+    Raises:
+        InputError: If no chromosome is in the genome, or no row is left.
+    """
+    require_same_names(rows["chrom"].tolist(), corpus.chromosomes, what=source, genome=str(corpus.path))
+    size = rows["chrom"].map(corpus.sizes)
+    past = (rows["start"] < 0) | (rows["end"] > size)
+    held = corpus.segments_holding(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy()) >= 0
+    reasons = {
+        "duplicate": rows.duplicated(_INTERVAL).to_numpy(),
+        "chromosome not in the genome": size.isna().to_numpy(),
+        "past the end of the chromosome": past.to_numpy(),
+        "overlaps N, or bases that no token covers": ~held,
+    }
+    left = np.ones(len(rows), bool)
+    for reason, applies in reasons.items():
+        dropped[reason] = dropped.get(reason, 0) + int((left & applies).sum())
+        left &= ~applies
+    if not left.any():
+        lost = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
+        raise InputError(f"{source}: none of its {len(rows)} rows can be used in {corpus.path} ({lost}).")
+    return rows[left].sort_values(_INTERVAL, kind="stable", ignore_index=True)
+
+
+def split_of(
+    rows: pd.DataFrame, keys: NDArray[np.uint64], *, by: str, seed: int, regions: pd.DataFrame | None = None
+) -> NDArray[np.int64]:
+    """Return the number of each row's split.
+
+    Args:
+        rows: With `chrom, start, end`.
+        keys: Of the rows, for a split at random.
+        by: "random"; "chromosome"; else rows that overlap, or whose regions do, stay together.
+        seed: Another seed gives another split.
+        regions: `chrom, start, end` of what must not be torn, row by row; the rows themselves if None.
+    """
+    if by == "random":
+        return random_split(keys, seed=seed)
+    if by == "chromosome":
+        return chromosome_split(rows["chrom"], seed=seed)
+    whole = rows if regions is None else regions
+    groups = overlapping_groups(whole["chrom"], whole["start"].to_numpy(), whole["end"].to_numpy())
+    return random_split(groups, seed=seed)
+
+
+def split_generators(rows: pd.DataFrame, split: NDArray[np.integer]) -> list[datasets.SplitGenerator]:
+    """Return a generator for each of train, validation and test, each with its `rows`.
+
+    Raises:
+        InputError: If a class is missing from a split: nothing could be trained, or scored.
+    """
+    classes = set(rows["label"])
+    generators = []
+    for number, (name, title) in enumerate(zip(SPLITS, _SPLIT_NAMES, strict=True)):
+        chosen = rows[split == number]
+        if missing := classes - set(chosen["label"]):
+            raise InputError(
+                f"The {name} split would have {len(chosen)} rows and none of class "
+                f"{', '.join(map(str, sorted(missing)))}: too few rows for this split, {len(rows)} in all."
+            )
+        generators.append(datasets.SplitGenerator(name=title, gen_kwargs={"rows": chosen}))
+    return generators
+
+
+def count_classes(rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the number of rows by split and class, for the card."""
+    return {
+        name: {
+            title: int(((rows["label"] == label) & (split == number)).sum())
+            for label, title in enumerate(class_names)
+        }
+        for number, name in enumerate(SPLITS)
+    }
+
+
+def in_slices(rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield rows some thousands at a time, with the number of the first."""
+    for first in range(0, len(rows), ROWS_A_TABLE):
+        yield first, rows.iloc[first : first + ROWS_A_TABLE]
+
+
+def in_context(corpus: TokenizedGenome, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the columns of rows with the tokens of the genome that overlap each interval."""
+    found = corpus.tokens_in_each(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy())
+    return {
+        **_given(rows),
+        "token_start": found.token_starts,
+        "token_end": found.token_ends,
+        **sequence_and_ids(corpus.encoder, found.input_ids, found.offsets),
+    }
+
+
+def alone(encoder: Encoder, rows: pd.DataFrame, sequences: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of rows whose sequences are tokenized alone, cut out of the genome."""
+    return {
+        **_given(rows),
+        "token_start": rows["start"].to_numpy(),
+        "token_end": rows["end"].to_numpy(),
+        "sequence": pa.array(sequences, pa.string()),
+        "input_ids": tokenized_alone(encoder, sequences),
+    }
+
+
+def tokenized_alone(encoder: Encoder, sequences: Iterable[str]) -> pa.ListArray:
+    """Return the token ids of sequences, each tokenized alone."""
+    ids = [encoder.encode(str(sequence)) for sequence in sequences]
+    return list_column(np.concatenate(ids), np.cumsum([0, *map(len, ids)]))
+
+
+def sequences_of(corpus: TokenizedGenome, rows: pd.DataFrame, *, sense: bool) -> list[str]:
+    """Return exactly the bases of each interval; with `sense`, of a "-" interval the reverse complement."""
+    starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
+    found = corpus.tokens_in_each(rows["chrom"], starts, ends)
+    letters = spelled(corpus.encoder.tokens, found.input_ids).tobytes().decode()
+    first = np.cumsum(found.token_ends - found.token_starts) - (found.token_ends - starts)
+    forward = [letters[a:b] for a, b in zip(first, first + ends - starts, strict=True)]
+    if not sense:
+        return forward
+    return [
+        reverse_complement(sequence) if strand == "-" else sequence
+        for sequence, strand in zip(forward, rows["strand"], strict=True)
+    ]
+
+
+def sequence_and_ids(
+    encoder: Encoder, input_ids: NDArray[np.uint16], offsets: NDArray[np.integer]
+) -> dict[str, pa.Array]:
+    """Return the columns `input_ids` and `sequence`, what they spell.
+
+    Args:
+        encoder: Has the vocabulary.
+        input_ids: Of all rows, shape (n_tokens,).
+        offsets: Where each row's begin, and the end, shape (n_rows + 1,).
+    """
+    n_letters = np.cumsum(encoder.token_lengths[input_ids], dtype=np.int32)
+    ends = np.concatenate([np.zeros(1, np.int32), n_letters])[offsets]
+    letters = spelled(encoder.tokens, input_ids)
+    text = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(letters))
+    return {"sequence": text, "input_ids": list_column(input_ids, offsets)}
+
+
+def list_column(values: NDArray[Any], offsets: NDArray[np.integer]) -> pa.ListArray:
+    """Return a column of lists from their values one after another."""
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
+
+
+def arrow_table(columns: dict[str, Any], features: datasets.Features) -> pa.Table:
+    """Return the columns as a table with the types of the dataset."""
+    return pa.table({name: columns[name] for name in features}, schema=features.arrow_schema)
+
+
+def _given(rows: pd.DataFrame) -> dict[str, Any]:
+    return {name: rows[name].to_numpy() for name in rows.columns}
