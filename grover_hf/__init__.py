@@ -2,21 +2,22 @@
 
 The rooms, from the ground up; each imports only from those before it:
 
-    genome/         bases and coordinates: FASTA files, intervals, segments, a simulated genome
+    genome/         bases and coordinates: FASTA files, intervals, annotations, motifs, a simulated genome
+    inputs/         public inputs, to be downloaded
     tokenization/   bases to tokens: byte-pair training and encoding, k-mers, tokenizer export
     corpus/         the genome as token ids: the tokenized genome, pretraining windows, splits
     model.py        the architecture and its sizes (a stock BertConfig)
     masking.py      the masked-language collator
     metrics/        of masked tokens and of classification; metrics.json
-    baselines/      TF-IDF and a random forest
+    baselines/      what a task gives without a model of context
     analysis/       arrays in, tables and figures out
     hub/            cards from facts
     quickstart.py   the whole way once
-    cli.py          the command `grover`
+    cli/            the command `grover`
 
 `dataset_builders/` and `training/` stand beside the package and use it. Below all rooms lie
-`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random` and
-`progress`.
+`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random`, `long_input`
+and `progress`.
 
 Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 """

@@ -3,3 +3,4 @@
 from pathlib import Path
 
 PRETRAINED = Path(__file__).parent / "pretrained.md"
+FINETUNED = Path(__file__).parent / "finetuned.md"

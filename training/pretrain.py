@@ -1,7 +1,6 @@
 """Pretrain a model on masked tokens: `accelerate launch -m training.pretrain --config RECIPE`."""
 
 import dataclasses
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from training.launch import batch_shape, require_processes, run_script, world_size
 from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
 
@@ -159,7 +159,8 @@ def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     masked = labels != IGNORED
     scores, true = logits[masked].float(), labels[masked][:, None]
     nll = torch.nn.functional.cross_entropy(scores, true[:, 0], reduction="none")
-    rank = (scores > scores.gather(1, true)).sum(1)
+    # Ties count against the model: one that finds all tokens equally likely predicts none.
+    rank = (scores >= scores.gather(1, true)).sum(1) - 1
     reduced = torch.full((*labels.shape, 2), float(IGNORED), device=logits.device)
     reduced[masked] = torch.stack([nll, rank.float()], 1)
     return reduced
@@ -168,11 +169,14 @@ def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     """Run a pretraining; return the content of `metrics.json`."""
     run = Path(recipe.output)
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = world_size()
     encoder = load_encoder(recipe.tokenizer)
     splits, dataset_facts = _open_windows(recipe, encoder)
-    arguments = _training_arguments(recipe, run, *batch_shape(recipe, world))
-    _require_processes(recipe, started=world, joined=arguments.world_size, n_gpu=arguments.n_gpu)
+    shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
+    arguments = _training_arguments(recipe, run, *shape)
+    require_processes(
+        wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
+    )
     if len(splits["train"]) < recipe.batch_size:
         raise InputError(
             f"{recipe.dataset} has {len(splits['train'])} train windows, fewer than a batch of "
@@ -276,42 +280,6 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
     return splits, facts
 
 
-def _require_processes(recipe: PretrainRecipe, *, started: int, joined: int, n_gpu: int) -> None:
-    """Refuse a launch whose processes train apart from each other, or are not as many as wanted."""
-    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if precision not in ("no", "bf16" if recipe.bf16 else "no"):
-        raise InputError(
-            f"The launch wants {precision} and the recipe has bf16: {recipe.bf16}; set it in the recipe alone."
-        )
-    wanted = started if recipe.processes is None else recipe.processes
-    if not wanted == started == joined:
-        raise InputError(
-            f"{wanted} processes should train together; the launch started {started}, of which "
-            f"{joined} know of each other. On CPUs, say ACCELERATE_USE_CPU=true accelerate launch "
-            "--config_file training/recipes/accelerate/cpu_2.yaml."
-        )
-    if n_gpu > 1:
-        raise InputError(
-            f"One process sees {n_gpu} GPUs and would split each batch among them. Launch a process a GPU "
-            "(gpu_8.yaml), or show it one: CUDA_VISIBLE_DEVICES=0."
-        )
-
-
-def batch_shape(recipe: PretrainRecipe, world: int) -> tuple[int, int]:
-    """Return windows at once on a device, and how often they are accumulated to `batch_size`.
-
-    Raises:
-        InputError: If the processes cannot share `batch_size` evenly.
-    """
-    share, rest = divmod(recipe.batch_size, world)
-    if rest or not share:
-        raise InputError(f"batch_size {recipe.batch_size} is no multiple of {world} processes.")
-    accumulation = -(-share // recipe.per_device_batch_size)
-    while share % accumulation:
-        accumulation += 1
-    return share // accumulation, accumulation
-
-
 def _training_arguments(
     recipe: PretrainRecipe, run: Path, device_batch: int, accumulation: int
 ) -> TrainingArguments:
@@ -365,16 +333,8 @@ def _write_model(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the recipe and run it; a problem with input or disk ends with its message and code 1."""
-    try:
-        pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments))
-    except (InputError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    """Read the recipe and run it."""
+    run_script(lambda: pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments)))
 
 
 if __name__ == "__main__":

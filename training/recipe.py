@@ -75,6 +75,9 @@ def _checked(value: Any, wanted: Any, what: str) -> Any:
     # YAML reads 1 as an integer where a float is meant; and 4e-4 (no dot) as a string.
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    lists = [kind for kind in allowed if typing.get_origin(kind) is list]
+    if isinstance(value, list) and lists and all(type(x) is typing.get_args(lists[0])[0] for x in value):
+        return value
     if not any(type(value) is kind for kind in allowed):
         names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
         hint = "; write 4.0e-4, not 4e-4" if float in allowed and isinstance(value, str) else ""

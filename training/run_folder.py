@@ -17,10 +17,11 @@ def write_recipe(run: Path, recipe: dict[str, Any]) -> None:
 
 
 class JsonLinesLog(TrainerCallback):
-    """Appends what the Trainer logs to `log.jsonl`, a JSON object a line."""
+    """Appends what the Trainer logs to `log.jsonl`, a JSON object a line, with `always` in each."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, **always: int) -> None:
         self._path = run / "log.jsonl"
+        self._always = always
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
@@ -29,4 +30,4 @@ class JsonLinesLog(TrainerCallback):
         if state.is_world_process_zero and logs:
             numbers = {name: value for name, value in logs.items() if not isinstance(value, list)}
             with open(self._path, "a") as file:
-                file.write(json.dumps({"step": state.global_step, **numbers}) + "\n")
+                file.write(json.dumps({**self._always, "step": state.global_step, **numbers}) + "\n")

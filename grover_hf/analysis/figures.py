@@ -1,6 +1,8 @@
 """Figures, drawn with matplotlib from arrays."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,3 +79,36 @@ def vocabulary_figure(
         axes.spines[["top", "right"]].set_visible(False)
     with written_whole(path) as beside:
         figure.savefig(beside, dpi=150, format=path.suffix[1:])
+
+
+def results_figure(rows: Sequence[Any], path: Path) -> None:
+    """Draw MCC with its interval, a panel a task, like the paper's Fig. 6.
+
+    Args:
+        rows: `grover_hf.analysis.results.Result`.
+        path: The picture; its suffix chooses the format.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    tasks = list(dict.fromkeys((row.task, row.dataset) for row in rows))
+    counts = [sum((row.task, row.dataset) == task for row in rows) for task in tasks]
+    figure = Figure(figsize=(8, 0.9 * len(tasks) + 0.24 * len(rows)), layout="constrained")
+    axes = figure.subplots(
+        len(tasks), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts]
+    )
+    for axis, task in zip(axes[:, 0], tasks, strict=True):
+        some = [row for row in rows if (row.task, row.dataset) == task]
+        mcc = [row.mcc for row in some]
+        # An interval over resampled rows need not hold the score itself.
+        below = [max(0.0, row.mcc - row.mcc_low) for row in some]
+        above = [max(0.0, row.mcc_high - row.mcc) for row in some]
+        axis.barh([row.model for row in some], mcc, xerr=[below, above], color="#4C72B0", height=0.7,
+                  error_kw={"elinewidth": 1})
+        axis.set_title(" ".join(task), loc="left", fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.invert_yaxis()
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1, 0].set_xlabel("MCC on test rows, 95 % interval over rows", fontsize=8)
+    with written_whole(path) as beside:
+        figure.savefig(beside, format=path.suffix[1:], dpi=150)

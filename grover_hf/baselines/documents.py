@@ -3,27 +3,26 @@
 from collections.abc import Iterable
 
 from grover_hf.errors import InputError
-from grover_hf.tokenization.export import encoder_named
+from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.kmer import KmerEncoder
 
 
-def documents_of(sequences: Iterable[str], tokenizer: str, stride: int | None) -> list[str]:
+def documents_of(sequences: Iterable[str], encoder: Encoder, stride: int | None) -> list[str]:
     """Return each sequence as its tokens with a space between.
 
     Args:
         sequences: Letters.
-        tokenizer: "kmer-K", or a tokenizer folder or merges file; sequences are tokenized alone.
+        encoder: Of k-mers or byte pairs; sequences are tokenized alone.
         stride: Bases from one k-mer to the next: None for K, as in the paper (non-overlapping); 1
             for overlapping k-mers.
 
     Raises:
-        InputError: If there is no such tokenizer, or a stride is given for byte-pair tokens.
+        InputError: If a stride is given for byte-pair tokens.
     """
-    encoder = encoder_named(tokenizer)
     if isinstance(encoder, KmerEncoder):
         k = encoder.k
         step = k if stride is None else stride
         return [" ".join(s[i : i + k] for i in range(0, len(s) - k + 1, step)) for s in sequences]
     if stride is not None:
-        raise InputError(f"--stride is for k-mers; {tokenizer} has tokens of its own.")
+        raise InputError(f"--stride is for k-mers; {encoder.name} has tokens of its own.")
     return [" ".join(encoder.tokens[i] for i in encoder.encode(sequence)) for sequence in sequences]

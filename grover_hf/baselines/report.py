@@ -1,75 +1,153 @@
-"""`grover baselines`: a built dataset to `metrics.json` of its TF-IDF baseline."""
+"""`grover baselines`: a built dataset to `metrics.json` and `predictions.npz` of a baseline."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+from numpy.typing import NDArray
 
+from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
-from grover_hf.baselines.tfidf_forest import TREES, fit_tfidf_forest
+from grover_hf.baselines.tfidf_forest import TREES, tfidf_forest
 from grover_hf.corpus.facts import read_all_facts
 from grover_hf.errors import InputError
 from grover_hf.files import refuse_existing
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
+from grover_hf.metrics.predictions import write_predictions
 from grover_hf.metrics.report import write_metrics
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.export import encoder_named
+from grover_hf.tokenization.vocabulary import require_same_vocabulary
+
+METHODS = ("tfidf", "majority", "gc", "canonical-bpe", "nearest")
 
 
-def tfidf_baseline(  # noqa: PLR0913 - the options of the verb, by keyword
-    dataset: Path, output: Path, *, tokenizer: str, stride: int | None, max_trees: int, seed: int,
-    config_name: str | None = None, overwrite: bool = False,
-) -> dict[str, Any]:
-    """Fit TF-IDF and a random forest on a dataset; write and return `metrics.json`.
+@dataclass(frozen=True, kw_only=True)
+class BaselinePlan:
+    """What to score on which dataset."""
 
-    Args:
-        dataset: A folder that `grover build` made, with train, validation and test splits.
-        output: Folder for `metrics.json`.
-        tokenizer: "kmer-K", or a tokenizer folder or merges file.
-        stride: Of k-mers; None for K.
-        max_trees: Largest number of trees to choose from; smaller ones are as in the paper.
-        seed: Of the forest and the bootstrap.
-        config_name: A configuration of the dataset; None for its first.
-        overwrite: Replace what is in `output`.
+    dataset: Path
+    """A folder that `grover build` made, with train, validation and test splits."""
+    config: str | None = None
+    """A configuration of it; None for `bpe-600`, or its first."""
+    method: str = "tfidf"
+    """tfidf; majority, of the classes in train; gc, GC content; canonical-bpe, whether two neighbouring
+    tokens are a merge; nearest, the label of the most similar train row."""
+    tokenizer: str | None = None
+    """For tfidf "kmer-K", a tokenizer folder or a merges file; for canonical-bpe one of the latter."""
+    stride: int | None = None
+    """Of k-mers; None for K."""
+    max_trees: int = TREES[-1]
+    """Largest number of trees to choose from; smaller ones are as in the paper."""
+    seed: int = 0
+    """Of the forest and the bootstrap."""
+
+
+def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False) -> dict[str, Any]:
+    """Score a baseline on the test rows of a dataset; write and return `metrics.json`.
+
+    Raises:
+        InputError: If the dataset or the tokenizer cannot be used, or `output` may not be replaced.
     """
-    refuse_existing(output, overwrite=overwrite, marker="metrics.json", inputs=[dataset])
-    facts = read_all_facts(dataset)
-    if not facts:
-        raise InputError(f"{dataset} is no dataset made by `grover build`: it has no facts.json.")
-    config = config_name or next(iter(facts))
-    if config not in facts:
-        raise InputError(f"{dataset} has no configuration {config!r}; it has {', '.join(facts)}.")
-    splits = datasets.load_dataset(str(dataset), config)
-    if missing := sorted({"train", "validation", "test"} - set(splits)):
-        raise InputError(f"{dataset} has no split {', '.join(missing)}.")
-    rows = {
-        name: (documents_of(split["sequence"][:], tokenizer, stride), np.array(split["label"][:]))
-        for name, split in splits.items()
-    }
-    fitted = fit_tfidf_forest(*rows["train"], *rows["validation"], trees=_trees(max_trees), seed=seed)
-    documents, labels = rows["test"]
-    probabilities = fitted.probabilities(documents)
-    intervals = bootstrap_intervals(labels, probabilities, rng=np.random.default_rng(seed))
+    if plan.method not in METHODS:
+        raise InputError(f"There is no baseline {plan.method!r}; there are {', '.join(METHODS)}.")
+    if (plan.tokenizer is not None) != (plan.method in ("tfidf", "canonical-bpe")):
+        raise InputError(
+            f"{plan.method} needs {'no --tokenizer' if plan.tokenizer else '--tokenizer kmer-K, FOLDER or FILE'}."
+        )
+    refuse_existing(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
+    known = read_all_facts(plan.dataset)
+    if not known:
+        raise InputError(f"{plan.dataset} is no dataset made by `grover build`: it has no facts.json.")
+    config = plan.config or ("bpe-600" if "bpe-600" in known else next(iter(known)))
+    if config not in known:
+        raise InputError(f"{plan.dataset} has no configuration {config!r}; it has {', '.join(known)}.")
+    facts = known[config]
+    splits = datasets.load_dataset(str(plan.dataset), config)
+    if missing := [name for name in ("train", "validation", "test") if name not in splits]:
+        raise InputError(f"{plan.dataset} has no split {', '.join(missing)}.")
+    labels = {name: np.array(split["label"], np.int64) for name, split in splits.items()}
+    n_classes = splits["train"].features["label"].num_classes
+    probabilities, details = _scored(plan, splits, labels, n_classes, facts)
     output.mkdir(parents=True, exist_ok=True)
+    write_predictions(output, labels["test"], probabilities[None])
     return write_metrics(
         output,
         {
-            "task": facts[config].get("subset", facts[config]["dataset"]),
-            "model": {
-                "kind": "tfidf-forest", "tokenizer": Path(tokenizer).name, "stride": stride,
-                "trees": fitted.n_trees, "max_trees": max_trees,
-                "validation_mcc": {str(n): mcc for n, mcc in fitted.validation_mcc.items()},
-            },
+            "task": facts.get("subset", facts["dataset"]),
+            "model": {"kind": plan.method, **details},
             "dataset": {
-                "name": facts[config]["dataset"], "config": config, "sha256": facts[config]["sha256"],
-                "vocabulary_sha256": facts[config]["vocabulary_sha256"],
+                "name": facts["dataset"], "config": config, "sha256": facts["sha256"],
+                "vocabulary_sha256": facts["vocabulary_sha256"],
             },
             "split": "test",
-            "metrics": classification_metrics(labels, probabilities),
-            "ci95": intervals,
-            "seed": seed,
+            "n_rows": len(labels["test"]),
+            "metrics": classification_metrics(labels["test"], probabilities),
+            "ci95": bootstrap_intervals(labels["test"], probabilities, rng=np.random.default_rng(plan.seed)),
+            "seed": plan.seed,
         },
     )
+
+
+def _scored(
+    plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Return the probabilities of the test rows, and what else is to be known of the baseline."""
+    train = labels["train"]
+    if plan.method == "majority":
+        return no_model.majority(train, len(labels["test"]), n_classes), {}
+    if plan.method == "gc":
+        return no_model.gc_content(splits["train"]["sequence"], train, splits["test"]["sequence"], n_classes), {}
+    if plan.method == "nearest":
+        nearest, similarity = no_model.nearest_train_row(splits["train"]["sequence"], splits["test"]["sequence"])
+        shares = {str(limit): float(np.mean(similarity >= limit - 1e-9)) for limit in (0.5, 0.9, 1.0)}
+        details = {"k": no_model.NEAREST_K, "share_of_test_rows_by_least_similarity": shares}
+        return np.eye(n_classes)[train[nearest]], details
+    assert plan.tokenizer is not None
+    if plan.method == "canonical-bpe":
+        return _canonical(plan.tokenizer, splits, labels, n_classes, facts)
+    return _tfidf(plan, splits, labels, n_classes)
+
+
+def _canonical(
+    tokenizer: str, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    encoder = encoder_named(tokenizer)
+    if not isinstance(encoder, GenomeEncoder) or "input_ids" not in splits["train"].features:
+        raise InputError("canonical-bpe looks at byte-pair tokens: it needs a dataset with them and their merges.")
+    require_same_vocabulary(
+        facts["vocabulary_sha256"], encoder.vocabulary_sha256, what=facts["dataset"], other=tokenizer
+    )
+    flags = {
+        name: no_model.has_mergeable_pair(encoder.merges, splits[name].with_format("numpy")["input_ids"][:])
+        for name in ("train", "test")
+    }
+    names = splits["train"].features["label"].names
+    fires = {name: float(flags["test"][labels["test"] == label].mean()) for label, name in enumerate(names)}
+    probabilities = no_model.by_flag(flags["train"], labels["train"], flags["test"], n_classes)
+    return probabilities, {"tokenizer": encoder.name, "fires_on_test_rows_of_class": fires}
+
+
+def _tfidf(
+    plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    assert plan.tokenizer is not None
+    encoder = encoder_named(plan.tokenizer)
+    documents = {name: documents_of(split["sequence"], encoder, plan.stride) for name, split in splits.items()}
+    fitted = tfidf_forest(
+        (documents["train"], labels["train"]), (documents["validation"], labels["validation"]), documents["test"],
+        trees=_trees(plan.max_trees), seed=plan.seed,
+    )
+    probabilities = np.zeros((len(fitted.probabilities), n_classes))
+    probabilities[:, : fitted.probabilities.shape[1]] = fitted.probabilities
+    return probabilities, {
+        "tokenizer": encoder.name, "stride": plan.stride, "trees": fitted.n_trees, "max_trees": plan.max_trees,
+        "n_train_rows": fitted.n_train_rows, "of_train_rows": len(labels["train"]),
+        "validation_mcc": {str(n): mcc for n, mcc in fitted.validation_mcc.items()},
+    }
 
 
 def _trees(max_trees: int) -> Sequence[int]:

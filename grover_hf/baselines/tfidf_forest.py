@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -11,53 +12,74 @@ from sklearn.metrics import matthews_corrcoef
 
 TREES = (100, 200, 500, 1_000, 2_000)
 """Numbers of trees to choose from; the paper says "between 100 and 2,000"."""
+MEMORY_BYTES = 4 << 30
+"""What the trees that are held at once may take."""
+
+Rows = tuple[Sequence[str], NDArray[np.integer]]
 
 
 @dataclass(frozen=True)
 class TfidfForest:
-    """A fitted baseline."""
+    """What the baseline said of the test rows."""
 
-    vectorizer: TfidfVectorizer
-    forest: RandomForestClassifier
+    probabilities: NDArray[np.float64]
+    """Of every class, shape (n_test, C)."""
+    n_trees: int
+    """Chosen on the validation rows."""
     validation_mcc: dict[int, float]
     """MCC on the validation rows, by number of trees."""
-
-    @property
-    def n_trees(self) -> int:
-        """The number of trees that was chosen."""
-        return len(self.forest.estimators_)
-
-    def probabilities(self, documents: Sequence[str]) -> NDArray[np.float64]:
-        """Return the probability of every class, shape (n, C)."""
-        return np.asarray(self.forest.predict_proba(self.vectorizer.transform(documents)))
+    n_train_rows: int
+    """Fewer than there are where one tree would not fit into the memory."""
 
 
-def fit_tfidf_forest(
-    documents: Sequence[str], labels: NDArray[np.integer], validation_documents: Sequence[str],
-    validation_labels: NDArray[np.integer], *, trees: Sequence[int] = TREES, seed: int,
+def tfidf_forest(
+    train: Rows, validation: Rows, test_documents: Sequence[str], *, trees: Sequence[int] = TREES, seed: int,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> TfidfForest:
     """Fit scikit-learn's defaults, as the paper does; choose the number of trees on validation rows.
 
     The default pattern of `TfidfVectorizer` drops tokens of one letter and ignores case. One forest
-    is grown step by step; of equally good numbers of trees the smallest is taken.
+    is grown with `warm_start`, some trees at a time; each is used and dropped, since with 4,096
+    classes one holds gigabytes. Of equally good numbers of trees the smallest is taken.
 
     Args:
-        documents: Tokens with a space between, one document a sequence.
-        labels: Classes 0, 1, ..., all of which occur, shape (n,).
-        validation_documents: As `documents`; never trained on.
-        validation_labels: As `labels`.
+        train: Documents, tokens with a space between, and their classes 0, 1, ...
+        validation: As `train`; never trained on.
+        test_documents: As those of `train`.
         trees: Numbers of trees to choose from, ascending.
-        seed: Of the forest.
+        seed: Of the forest, and of the choice of rows where not all fit.
+        memory_bytes: Bound on the trees held at once. Where one tree on all rows would exceed it,
+            as many rows are drawn as fit.
     """
+    documents, labels = train
+    n_classes = int(max(labels.max(), validation[1].max())) + 1
+    # A tree has up to two nodes a row, each with a share of every class and 64 bytes besides.
+    bytes_a_row = 2 * (8 * n_classes + 64)
+    n_rows = min(len(labels), memory_bytes // bytes_a_row)
+    if n_rows < len(labels):
+        chosen = np.sort(np.random.default_rng(seed).choice(len(labels), n_rows, replace=False))
+        documents, labels = [documents[i] for i in chosen], labels[chosen]
+    at_once = max(1, min(memory_bytes // (bytes_a_row * n_rows), trees[-1]))
+
     vectorizer = TfidfVectorizer()
     features = vectorizer.fit_transform(documents)
-    validation = vectorizer.transform(validation_documents)
-    forest = RandomForestClassifier(n_estimators=0, warm_start=True, n_jobs=-1, random_state=seed)
-    validation_mcc = {}
+    others = [vectorizer.transform(validation[0]), vectorizer.transform(test_documents)]
+    sums = [np.zeros((other.shape[0], n_classes), np.float32) for other in others]
+    forest = RandomForestClassifier(n_estimators=0, warm_start=True, random_state=seed, n_jobs=-1)
+    validation_mcc: dict[int, float] = {}
+    best = (-np.inf, 0, sums[1])
     for n_trees in trees:
-        forest.set_params(n_estimators=n_trees).fit(features, labels)
-        validation_mcc[n_trees] = float(matthews_corrcoef(validation_labels, forest.predict(validation)))
-    chosen = max(trees, key=lambda n: (validation_mcc[n], -n))
-    forest.estimators_ = forest.estimators_[:chosen]
-    forest.set_params(n_estimators=chosen)
-    return TfidfForest(vectorizer, forest, validation_mcc)
+        while (n_grown := forest.n_estimators) < n_trees:
+            forest.set_params(n_estimators=min(n_trees, n_grown + at_once)).fit(features, labels)
+            new = forest.estimators_[n_grown:]
+            for other, total in zip(others, sums, strict=True):
+                for some in Parallel(cpu_count(), prefer="threads", return_as="generator_unordered")(
+                    delayed(tree.predict_proba)(other.astype(np.float32)) for tree in new
+                ):
+                    total[:, forest.classes_] += some
+            # warm_start counts the trees that are there; it does not look at them.
+            forest.estimators_[n_grown:] = [None] * len(new)
+        validation_mcc[n_trees] = float(matthews_corrcoef(validation[1], sums[0].argmax(1)))
+        if validation_mcc[n_trees] > best[0]:
+            best = (validation_mcc[n_trees], n_trees, sums[1] / n_trees)
+    return TfidfForest(best[2].astype(np.float64), best[1], validation_mcc, n_rows)

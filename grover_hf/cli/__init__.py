@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from grover_hf.cli.build import build
+from grover_hf.cli.fetch import fetch_verb
 from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
+from grover_hf.cli.scores import baselines, compare, results
 from grover_hf.errors import InputError
 
 app = typer.Typer(
@@ -134,26 +136,9 @@ def tokenize(
     print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
 
 
-@app.command(rich_help_panel="Scores")
-def baselines(
-    dataset: Annotated[Path, typer.Argument(help="a dataset made by grover build")],
-    tokenizer: Annotated[str, typer.Option(help="kmer-K, a tokenizer folder or a merges file")],
-    output: Annotated[Path, typer.Option(help="folder for metrics.json")],
-    stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
-    max_trees: Annotated[int, typer.Option(help="largest forest to choose from")] = 2_000,
-    config: Annotated[str | None, typer.Option(help="of the dataset; its first if not given")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Score TF-IDF of tokens and a random forest: what a task gives without any context."""
-    from grover_hf.baselines.report import tfidf_baseline
-
-    report = tfidf_baseline(
-        dataset, output, tokenizer=tokenizer, stride=stride, max_trees=max_trees, seed=seed,
-        config_name=config, overwrite=overwrite,
-    )
-    (low, high), mcc = report["ci95"]["mcc"], report["metrics"]["mcc"]
-    print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}), {report['model']['trees']} trees")
+app.command("fetch", rich_help_panel="Start here")(fetch_verb)
+for verb in (baselines, compare, results):
+    app.command(rich_help_panel="Scores")(verb)
 
 
 def main() -> None:

@@ -4,12 +4,14 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
 
 from grover_hf.errors import InputError
 
 N_RESAMPLES = 1_000
+_RESAMPLES_AT_ONCE = 50
 
 
 def classification_metrics(
@@ -18,23 +20,24 @@ def classification_metrics(
     """Return accuracy, MCC, F1, precision, recall, AUROC and AUPRC.
 
     With two classes, F1, precision, recall, AUROC and AUPRC are those of class 1; with more they are
-    means over the classes (macro; AUROC and AUPRC one against the rest). MCC of a prediction that
-    names one class only is 0.
+    means over the classes that occur (macro; AUROC and AUPRC one against the rest). MCC of a
+    prediction that names one class only is 0.
 
     Args:
         labels: True classes, shape (n,).
         probabilities: Of every class, shape (n, C); the likeliest is the prediction.
 
     Raises:
-        InputError: If there is no row, a probability is not finite, a label is not in [0, C), or
-            one class is missing from `labels`, for which AUROC has no value.
+        InputError: If there is no row, a probability is not finite, a label is not in [0, C), or all
+            rows have one class, for which AUROC has no value.
     """
     _check(labels, probabilities)
     n_classes = probabilities.shape[1]
     predicted = probabilities.argmax(1)
     average = "binary" if n_classes == 2 else "macro"
-    scores = probabilities[:, 1] if n_classes == 2 else probabilities
-    one_hot = labels if n_classes == 2 else np.eye(n_classes)[labels]
+    occurring = np.unique(labels)
+    scores = probabilities[:, 1] if n_classes == 2 else probabilities[:, occurring]
+    one_hot = labels if n_classes == 2 else (labels[:, None] == occurring).astype(np.uint8)
     with warnings.catch_warnings():
         # A class that is never predicted has precision 0; sklearn warns of each.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
@@ -60,25 +63,106 @@ def bootstrap_intervals(
     of a training, for which runs with several seeds are needed.
     """
     _check(labels, probabilities)
-    n_classes = probabilities.shape[1]
-    pair = labels * n_classes + probabilities.argmax(1)
-    frequencies = np.bincount(pair, minlength=n_classes**2) / len(labels)
-    # Resampling rows with replacement is drawing the counts of the confusion matrix.
-    tables = rng.multinomial(len(labels), frequencies, n_resamples).reshape(-1, n_classes, n_classes)
-    drawn = {"mcc": _mcc(tables), "accuracy": np.trace(tables, axis1=1, axis2=2) / len(labels)}
-    return {name: [float(x) for x in np.quantile(values, [0.025, 0.975])] for name, values in drawn.items()}
+    return mean_intervals(labels, probabilities.argmax(1)[None], rng=rng, n_resamples=n_resamples)
 
 
-def _mcc(tables: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the MCC of confusion matrices, shape (m, C, C), true by predicted (Gorodkin 2004)."""
-    tables = tables.astype(np.float64)
-    n = tables.sum((1, 2))
-    true, predicted = tables.sum(2), tables.sum(1)
-    covariance = np.trace(tables, axis1=1, axis2=2) * n - (true * predicted).sum(1)
-    spread = (n**2 - (true**2).sum(1)) * (n**2 - (predicted**2).sum(1))
-    mcc: NDArray[np.float64] = np.zeros(len(tables))
-    np.divide(covariance, np.sqrt(spread), out=mcc, where=spread > 0)
-    return mcc
+def mean_intervals(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], *, rng: np.random.Generator,
+    n_resamples: int = N_RESAMPLES,
+) -> dict[str, list[float]]:
+    """Return intervals as `bootstrap_intervals` of the mean over trainings, which see the same resampled rows.
+
+    Args:
+        labels: True classes, shape (n,).
+        predicted: Predicted classes by training, shape (n_trainings, n).
+        rng: Of the bootstrap.
+        n_resamples: Of the rows.
+    """
+    drawn = _resampled(labels, predicted, rng, n_resamples)
+    return {name: _percentiles(values.mean(1)) for name, values in drawn.items()}
+
+
+def paired_difference(
+    labels: NDArray[np.integer], first: NDArray[np.integer], second: NDArray[np.integer], *,
+    rng: np.random.Generator, n_resamples: int = 10_000,
+) -> dict[str, dict[str, float | list[float]]]:
+    """Return how much better the first model is than the second on the same test rows.
+
+    Both are scored on the same resampled rows (paired bootstrap; Efron and Tibshirani 1993, ch. 16).
+
+    Args:
+        labels: True classes, shape (n,).
+        first: Predicted classes of the first model by training, shape (n_trainings, n).
+        second: Of the second, which may have another number of trainings.
+        rng: Of the bootstrap.
+        n_resamples: Of the rows.
+
+    Returns:
+        For `mcc` and `accuracy`: `difference` of the means over trainings, its `ci95`, and
+        `p_value`, two-sided: twice the smaller share of resamples on one side of zero, at least
+        1 / `n_resamples`.
+    """
+    both = np.concatenate([first, second])
+    observed = _scores(labels, both, np.ones((1, len(labels)), np.int64))
+    drawn = _resampled(labels, both, rng, n_resamples)
+    result: dict[str, dict[str, float | list[float]]] = {}
+    for name, values in drawn.items():
+        of_mean = [v[:, : len(first)].mean(1) - v[:, len(first) :].mean(1) for v in (observed[name], values)]
+        tail = min(np.mean(of_mean[1] <= 0), np.mean(of_mean[1] >= 0))
+        result[name] = {
+            "difference": float(of_mean[0][0]), "ci95": _percentiles(of_mean[1]),
+            "p_value": float(min(1.0, max(2 * tail, 1 / n_resamples))),
+        }
+    return result
+
+
+def _resampled(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], rng: np.random.Generator, n_resamples: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return MCC and accuracy of each resample and training, shape (n_resamples, n_trainings)."""
+    # Rows that agree in label and all predictions are alike: drawing how many of each kind there are is
+    # drawing rows.
+    kinds, n_alike = np.unique(np.vstack([labels, predicted]), axis=1, return_counts=True)
+    parts = []
+    for first in range(0, n_resamples, _RESAMPLES_AT_ONCE):
+        some = min(_RESAMPLES_AT_ONCE, n_resamples - first)
+        draws = rng.multinomial(len(labels), n_alike / len(labels), some)
+        parts.append(_scores(kinds[0], kinds[1:], draws))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _scores(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], weights: NDArray[np.integer]
+) -> dict[str, NDArray[np.float64]]:
+    """Return MCC and accuracy of weighted rows, shape (n_weightings, n_trainings).
+
+    MCC for any number of classes is that of Gorodkin (2004), from the totals of each class alone: a
+    confusion matrix of 4,096 classes would not fit.
+    """
+    n = weights.sum(1, dtype=np.float64)
+    true = _totals(labels, weights)
+    mcc, accuracy = [], []
+    for of_training in predicted:
+        right = weights @ (labels == of_training).astype(np.float64)
+        guessed = _totals(of_training, weights)
+        width = min(true.shape[1], guessed.shape[1])
+        covariance = right * n - (true[:, :width] * guessed[:, :width]).sum(1)
+        spread = (n**2 - (true**2).sum(1)) * (n**2 - (guessed**2).sum(1))
+        value = np.zeros(len(n))
+        np.divide(covariance, np.sqrt(spread), out=value, where=spread > 0)
+        mcc.append(value)
+        accuracy.append(right / n)
+    return {"mcc": np.stack(mcc, 1), "accuracy": np.stack(accuracy, 1)}
+
+
+def _totals(classes: NDArray[np.integer], weights: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the summed weight of each class, shape (n_weightings, highest class + 1)."""
+    one_hot = sparse.csr_array((np.ones(len(classes)), (np.arange(len(classes)), classes)))
+    return np.asarray(weights @ one_hot, np.float64)
+
+
+def _percentiles(values: NDArray[np.floating]) -> list[float]:
+    return [float(x) for x in np.quantile(values, [0.025, 0.975])]
 
 
 def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> None:
@@ -90,6 +174,5 @@ def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
     n_classes = probabilities.shape[1]
     if labels.min() < 0 or labels.max() >= n_classes:
         raise InputError(f"labels go from {labels.min()} to {labels.max()}; there are {n_classes} classes.")
-    missing = sorted(set(range(n_classes)) - set(labels.tolist()))
-    if missing:
-        raise InputError(f"no row has class {', '.join(map(str, missing))}: AUROC has no value.")
+    if len(set(labels.tolist())) < 2:
+        raise InputError(f"all {len(labels)} rows have class {labels[0]}: AUROC has no value.")

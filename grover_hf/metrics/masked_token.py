@@ -17,7 +17,7 @@ def masked_token_metrics(
 
     Args:
         nll: Negative log-likelihood of the true token in nats, shape (n_masked,).
-        rank: How many tokens the model finds likelier than the true one, shape (n_masked,).
+        rank: How many other tokens the model finds at least as likely as the true one, (n_masked,).
         labels: Ids of the true tokens, shape (n_masked,).
         token_lengths: Bases a token spells, by id, shape (V,).
 

@@ -3,7 +3,12 @@ import pytest
 from sklearn import metrics as sk
 
 from grover_hf.errors import InputError
-from grover_hf.metrics.classification import _mcc, bootstrap_intervals, classification_metrics
+from grover_hf.metrics.classification import (
+    bootstrap_intervals,
+    classification_metrics,
+    mean_intervals,
+    paired_difference,
+)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
@@ -26,12 +31,35 @@ def test_a_prediction_of_one_class_has_mcc_0_and_a_perfect_one_1():
     assert classification_metrics(labels, np.eye(2)[labels])["mcc"] == 1
 
 
-def test_mcc_of_tables_is_that_of_scikit_learn():
+@pytest.mark.parametrize("n_classes", [2, 4, 300])
+def test_intervals_of_a_mean_are_those_of_rows_drawn_one_by_one(n_classes):
     rng = np.random.default_rng(0)
-    for n_classes in (2, 4):
-        labels, predicted = rng.integers(0, n_classes, (2, 200))
-        table = sk.confusion_matrix(labels, predicted)
-        assert _mcc(table[None])[0] == pytest.approx(sk.matthews_corrcoef(labels, predicted))
+    labels = rng.integers(0, n_classes, 400)
+    predicted = np.where(rng.random((3, 400)) < 0.6, labels, rng.integers(0, n_classes, (3, 400)))
+    drawn = []
+    for _ in range(1_000):
+        rows = rng.integers(0, 400, 400)
+        drawn.append(np.mean([sk.matthews_corrcoef(labels[rows], p[rows]) for p in predicted]))
+    found = mean_intervals(labels, predicted, rng=rng)["mcc"]
+    assert found == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.012)
+
+
+def test_a_paired_difference_is_that_of_the_means_and_narrower_than_that_of_two_test_sets():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 500)
+    hard = rng.random(500) < 0.3
+    first = np.where(hard, 1 - labels, labels)[None]
+    second = np.stack([np.where(hard | (rng.random(500) < 0.04), 1 - labels, labels) for _ in range(2)])
+    found = paired_difference(labels, first, second, rng=rng, n_resamples=2_000)["mcc"]
+    mcc = [np.mean([sk.matthews_corrcoef(labels, p) for p in predicted]) for predicted in (first, second)]
+    assert found["difference"] == pytest.approx(mcc[0] - mcc[1])
+    low, high = found["ci95"]
+    assert 0 < low < found["difference"] < high
+    assert found["p_value"] < 0.01
+    alone = mean_intervals(labels, first, rng=rng)["mcc"]
+    assert high - low < 0.6 * (alone[1] - alone[0])
+    same = paired_difference(labels, first, first, rng=rng, n_resamples=100)["mcc"]
+    assert (same["difference"], same["p_value"]) == (0, 1)
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_rows():
@@ -53,7 +81,7 @@ def test_intervals_hold_the_score_and_shrink_with_more_rows():
         ([], np.empty((0, 2)), "no row"),
         ([0, 1], [[np.nan, 1.0], [0.5, 0.5]], "1 of 2 rows"),
         ([0, 2], [[0.5, 0.5], [0.5, 0.5]], "labels go from 0 to 2; there are 2"),
-        ([1, 1], [[0.5, 0.5], [0.5, 0.5]], "no row has class 0"),
+        ([1, 1], [[0.5, 0.5], [0.5, 0.5]], "all 2 rows have class 1"),
     ],
 )
 def test_what_cannot_be_scored_says_why(labels, probabilities, message):

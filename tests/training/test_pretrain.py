@@ -13,10 +13,10 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, p
 
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
+from training.launch import batch_shape
 from training.pretrain import (
     EpochSampler,
     WindowDataset,
-    batch_shape,
     masked_loss,
     nll_and_rank,
     pretrain,
@@ -165,13 +165,13 @@ def test_a_launch_with_another_number_of_processes_is_refused(recipe):
     ("batch", "at_most", "world", "shape"),
     [(64, 64, 1, (64, 1)), (64, 64, 8, (8, 1)), (64, 8, 2, (8, 4)), (12, 8, 1, (6, 2)), (7, 3, 1, (1, 7))],
 )
-def test_the_global_batch_is_kept_whatever_fits_a_device(recipe, batch, at_most, world, shape):
-    assert batch_shape(recipe(batch_size=batch, per_device_batch_size=at_most), world) == shape
+def test_the_global_batch_is_kept_whatever_fits_a_device(batch, at_most, world, shape):
+    assert batch_shape(batch, at_most, world) == shape
 
 
-def test_a_batch_that_the_processes_cannot_share_is_refused(recipe):
+def test_a_batch_that_the_processes_cannot_share_is_refused():
     with pytest.raises(InputError, match="batch_size 9 is no multiple of 2 processes"):
-        batch_shape(recipe(batch_size=9), 2)
+        batch_shape(9, 8, 2)
 
 
 def test_windows_of_another_vocabulary_are_refused(recipe, tmp_path):
@@ -206,6 +206,11 @@ def test_rank_counts_likelier_tokens_and_nll_is_the_cross_entropy():
     reduced = nll_and_rank(logits, torch.tensor([[1, IGNORED, 2]]))
     assert reduced[0, :, 1].tolist() == [1, IGNORED, 0]
     torch.testing.assert_close(reduced[0, [0, 2], 0], -torch.log(torch.tensor([0.3, 0.7])))
+
+
+def test_ties_count_against_the_model():
+    logits = torch.zeros(1, 1, 5)
+    assert nll_and_rank(logits, torch.tensor([[2]]))[0, 0, 1] == 4
 
 
 def test_the_sampler_gives_every_window_once_an_epoch_in_another_order():

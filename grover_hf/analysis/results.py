@@ -1,0 +1,114 @@
+"""`grover results`: all `metrics.json` below some folders as one table, with the paper's numbers beside."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from grover_hf.analysis.figures import results_figure
+from grover_hf.errors import InputError
+from grover_hf.files import folder_written_whole, refuse_existing
+from grover_hf.metrics.report import read_metrics
+
+PAPER: dict[str, dict[str, str]] = {
+    "prom300": {"GROVER": "0.996 (Fig. 6b)", "TF-IDF": "0.67, 5-mers (Fig. 6c)"},
+    "promscan": {"GROVER": "0.63 (Fig. 6e)", "TF-IDF": "0.39, 3-mers (Fig. 6f)"},
+    "ctcf": {"GROVER": "0.60 (Fig. 6h)", "TF-IDF": "0.26, 4-mers (Fig. 6i)"},
+    "enhancers": {"GROVER": "0.58 (Fig. 6j)", "TF-IDF": "0.55, BPE (Fig. 6j)"},
+    "enhancers_types": {"GROVER": "0.46 (Fig. 6j)", "TF-IDF": "0.57, BPE (Fig. 6j)"},
+    "splice_sites_all": {"GROVER": "0.94 (Fig. 6j)", "TF-IDF": ""},
+    "tf/4": {"GROVER": "0.75 (Supp. Fig. 6)", "TF-IDF": "0.72, 6-mers (Supp. Fig. 6)"},
+    "next_6mer": {"GROVER": "accuracy 0.02 (Fig. 2b)", "TF-IDF": "accuracy 0.011 (Fig. 2c)"},
+}
+"""What the paper's text says of each task: MCC of its model, and of the best TF-IDF. Its figures show
+more than the text has numbers for."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of the table."""
+
+    task: str
+    dataset: str
+    """Configuration and the beginning of the digest of the build."""
+    model: str
+    trainings: int
+    mcc: float
+    mcc_low: float
+    mcc_high: float
+    mcc_sd: float | None
+    """Over trainings; None for one."""
+    accuracy: float
+    auroc: float
+    rows: int
+    paper_grover: str
+    paper_tfidf: str
+    folder: str
+
+
+def gather(folders: Iterable[Path]) -> list[Result]:
+    """Return a row for each `metrics.json` of a task below the folders, ordered by task and model.
+
+    Raises:
+        InputError: If there is none.
+    """
+    folders = list(folders)
+    runs = {path.parent for folder in folders for path in Path(folder).rglob("metrics.json")}
+    reports = [(run, read_metrics(run)) for run in sorted(runs)]
+    rows = [_row(run, report) for run, report in reports if "mcc" in report["metrics"]]
+    if not rows:
+        raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
+    return sorted(rows, key=lambda row: (row.task, row.dataset, row.model, row.folder))
+
+
+def markdown(rows: Sequence[Result]) -> str:
+    """Return the table as Markdown; MCC with its 95 % interval over test rows and, after ±, its SD over seeds."""
+    header = ("task", "dataset", "model", "MCC", "accuracy", "AUROC", "paper, GROVER", "paper, TF-IDF")
+    lines = [header, ("---",) * len(header)]
+    for row in rows:
+        spread = "" if row.mcc_sd is None else f" ± {row.mcc_sd:.3f}"
+        lines.append((
+            row.task, row.dataset, row.model, f"{row.mcc:.3f}{spread} ({row.mcc_low:.3f} to {row.mcc_high:.3f})",
+            f"{row.accuracy:.3f}", f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf,
+        ))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_results(rows: Sequence[Result], folder: Path, *, overwrite: bool = False) -> None:
+    """Write `results.md`, `results.csv` and `results.png` into a folder."""
+    refuse_existing(folder, overwrite=overwrite, marker="results.csv")
+    with folder_written_whole(folder) as beside:
+        (beside / "results.md").write_text(markdown(rows) + "\n")
+        with open(beside / "results.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            names = [field.name for field in fields(Result)]
+            writer.writerow(names)
+            writer.writerows([getattr(row, name) for name in names] for row in rows)
+        results_figure(rows, beside / "results.png")
+
+
+def model_name(model: dict[str, Any]) -> str:
+    """Return what a report's model is called in tables."""
+    kind = model["kind"]
+    if kind == "tfidf":
+        stride = "" if model["stride"] is None else f", stride {model['stride']}"
+        return f"TF-IDF {model['tokenizer']}{stride}, {model['trees']} of at most {model['max_trees']} trees"
+    if kind == "fine-tuned":
+        name = f"{model['name']}, {'random weights' if model['random_weights'] else 'fine-tuned'}"
+        return name + (f", LoRA {model['lora_rank']}" if model["lora_rank"] else "")
+    return str(kind)
+
+
+def _row(run: Path, report: dict[str, Any]) -> Result:
+    metrics, dataset = report["metrics"], report["dataset"]
+    low, high = report["ci95"]["mcc"]
+    paper = PAPER.get(report["task"], {"GROVER": "", "TF-IDF": ""})
+    build = f", {dataset['sha256'][:8]}" if dataset["sha256"] else ""
+    return Result(
+        task=report["task"], dataset=f"{dataset['config']}{build}", model=model_name(report["model"]),
+        trainings=len(report.get("seeds", [0])), mcc=metrics["mcc"], mcc_low=low, mcc_high=high,
+        mcc_sd=report.get("standard_deviation", {}).get("mcc"), accuracy=metrics["accuracy"],
+        auroc=metrics["auroc"], rows=report["n_rows"], paper_grover=paper["GROVER"], paper_tfidf=paper["TF-IDF"],
+        folder=str(run),
+    )

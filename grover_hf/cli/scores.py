@@ -1,0 +1,69 @@
+"""`grover baselines`, `grover compare`, `grover results`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grover_hf.cli.options import Overwrite
+
+
+def baselines(
+    dataset: Annotated[Path, typer.Argument(help="a dataset made by grover build")],
+    output: Annotated[Path, typer.Option(help="folder for metrics.json and predictions.npz")],
+    method: Annotated[str, typer.Option(help="tfidf, majority, gc, canonical-bpe, or nearest")] = "tfidf",
+    tokenizer: Annotated[
+        str | None, typer.Option(help="of tfidf: kmer-K, a tokenizer folder or a merges file; of canonical-bpe")
+    ] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
+    max_trees: Annotated[int, typer.Option(help="largest forest to choose from")] = 2_000,
+    config: Annotated[str | None, typer.Option(help="of the dataset; bpe-600 or its first if not given")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score what a task gives without context: TF-IDF and a forest, GC content, a leak, the nearest row."""
+    from grover_hf.baselines.report import BaselinePlan, score_baseline
+
+    plan = BaselinePlan(
+        dataset=dataset, config=config, method=method, tokenizer=tokenizer, stride=stride, max_trees=max_trees,
+        seed=seed,
+    )
+    report = score_baseline(plan, output, overwrite=overwrite)
+    (low, high), mcc, model = report["ci95"]["mcc"], report["metrics"]["mcc"], report["model"]
+    more = f", {model['trees']} trees of at most {max_trees}" if method == "tfidf" else ""
+    print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}){more}")
+    if method == "tfidf" and model["n_train_rows"] < model["of_train_rows"]:
+        print(f"trained on {model['n_train_rows']:,} of {model['of_train_rows']:,} rows, for lack of memory")
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="a run, or a baseline's folder")],
+    second: Annotated[Path, typer.Argument(help="another on the same dataset")],
+    output: Annotated[Path | None, typer.Option(help="a JSON file for the result")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the bootstrap")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say how much better the first is than the second on the same test rows, by paired bootstrap."""
+    from grover_hf.metrics.comparison import compare_runs
+
+    found = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
+    for name, result in found["differences"].items():
+        low, high = result["ci95"]
+        print(
+            f"{name}: {found['first'][name]:.4f} - {found['second'][name]:.4f} = {result['difference']:+.4f} "
+            f"(95 % {low:+.4f} to {high:+.4f}, p = {result['p_value']:.4g})"
+        )
+
+
+def results(
+    folders: Annotated[list[Path], typer.Argument(help="folders with metrics.json in them, at any depth")],
+    output: Annotated[Path | None, typer.Option(help="folder for results.md, results.csv and results.png")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Gather all metrics.json into one table, with the paper's number beside each."""
+    from grover_hf.analysis.results import gather, markdown, write_results
+
+    rows = gather(folders)
+    print(markdown(rows))
+    if output is not None:
+        write_results(rows, output, overwrite=overwrite)

@@ -1,0 +1,331 @@
+"""Fine-tune a model on a task: `accelerate launch -m training.finetune --config RECIPE`."""
+
+import dataclasses
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from sklearn.metrics import matthews_corrcoef
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
+
+import model_card
+from grover_hf.errors import InputError
+from grover_hf.files import folder_written_whole, refuse_existing
+from grover_hf.hub.cards import render_card
+from grover_hf.metrics.classification import classification_metrics, mean_intervals
+from grover_hf.metrics.predictions import write_predictions
+from grover_hf.metrics.report import write_metrics
+from training.launch import batch_shape, explained_out_of_memory, require_processes, run_script, world_size
+from training.recipe import recipe_from_command_line
+from training.run_folder import JsonLinesLog, write_recipe
+from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
+
+
+def _field(text: str, **default: Any) -> Any:
+    return field(metadata={"help": text}, **default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRecipe:
+    """Everything that a fine-tuning depends on."""
+
+    dataset: str = _field("folder made by `grover build`, or a dataset with sequence and label on the Hub")
+    model: str = _field("folder or Hub name of a pretrained model")
+    output: str = _field("folder of the run")
+    learning_rate: float = _field("peak learning rate")
+    batch_size: int = _field("rows a step, over all processes")
+    per_device_batch_size: int = _field("rows at once on a device, at most; the rest is accumulated")
+    epochs: int = _field("passes over the train rows, at most")
+    patience: int = _field("stop after so many evaluations without a better validation MCC; 0 for never")
+    warmup_steps: int = _field("steps of linear warm-up")
+    weight_decay: float = _field("of AdamW")
+    seeds: list[int] = _field("a training each: of the new head, the order of rows, dropout")  # noqa: RUF009
+    dataset_config: str | None = _field("its configuration; bpe-600 or the only one if not given", default=None)
+    revision: str | None = _field("of a model on the Hub", default=None)
+    trust_remote_code: bool = _field("run the code of a Hub model; needs a revision", default=False)
+    retokenize: bool = _field("read `sequence` with the model's own tokenizer", default=False)
+    random_weights: bool = _field("the model's architecture without its weights: the control", default=False)
+    long_input: str = _field("inputs longer than the model: error or windows", default="error")
+    max_tokens: int | None = _field("the longest input, with special tokens; else the model's", default=None)
+    dropout: float | None = _field("of hidden layers and attention; the model's if not given", default=None)
+    lora_rank: int = _field("train low-rank changes of the weights alone; 0 to train all", default=0)
+    scheduler: str = _field("after the warm-up: linear, cosine, constant", default="linear")
+    adam_beta1: float = _field("of AdamW", default=0.9)
+    adam_beta2: float = _field("of AdamW", default=0.999)
+    adam_epsilon: float = _field("of AdamW", default=1e-8)
+    max_grad_norm: float = _field("gradients are clipped to this norm", default=1.0)
+    bf16: bool = _field("mixed precision", default=False)
+    workers: int = _field("processes that load data, a device", default=0)
+    processes: int | None = _field("how many the launch must have; another number is an error", default=None)
+    overwrite: bool = _field("replace the run that is in output", default=False)
+
+
+def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
+    """Run a fine-tuning, a training a seed; return the content of `metrics.json`."""
+    _check(recipe)
+    run = Path(recipe.output)
+    task = open_task(recipe.dataset, recipe.dataset_config)
+    config, tokenizer = _open_model(recipe, len(task.class_names))
+    examples = read_examples(
+        task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
+        max_tokens=recipe.max_tokens or longest_input(tokenizer, config),
+    )
+    if not sys.stdout.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    world = world_size()
+    shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
+    arguments = _training_arguments(recipe, run, recipe.seeds[0], *shape)
+    require_processes(
+        wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
+    )
+    with arguments.main_process_first(desc="output folder"):
+        if arguments.process_index == 0:
+            inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
+            refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
+            shutil.rmtree(run, ignore_errors=True)
+            run.mkdir(parents=True, exist_ok=True)
+            write_recipe(run, dataclasses.asdict(recipe))
+
+    trainings = []
+    best = -np.inf
+    for seed in recipe.seeds:
+        trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
+        try:
+            trainer.train()
+            trained = _tested(trainer, examples, seed)
+        except (RuntimeError, MemoryError) as error:
+            if explained := explained_out_of_memory(error, shape[0], recipe.batch_size):
+                raise explained from error
+            raise
+        trainings.append(trained)
+        main = trainer.is_world_process_zero()
+        if main and trained["validation_mcc"] > best:
+            best = trained["validation_mcc"]
+            _write_weights(trainer, tokenizer, run)
+        if main:
+            print(
+                f"{run}, seed {seed}: {trained['steps']} steps, validation MCC {trained['validation_mcc']:.3f}, "
+                f"test MCC {trained['metrics']['mcc']:.3f}", flush=True,
+            )
+        trainer.accelerator.wait_for_everyone()
+        if main:
+            shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    if not main:
+        return {}
+    return _write_report(recipe, run, task, trainings, world, n_parameters=_count(trainer.model))
+
+
+def _check(recipe: FinetuneRecipe) -> None:
+    if recipe.long_input not in ("error", "windows"):
+        raise InputError(f"long_input is {recipe.long_input!r}; it is error or windows.")
+    if not recipe.seeds or len(set(recipe.seeds)) != len(recipe.seeds):
+        raise InputError(f"seeds are {recipe.seeds}; one or more are needed, each once.")
+    if recipe.trust_remote_code and recipe.revision is None:
+        raise InputError(
+            "trust_remote_code runs what stands in the model's repository: say which revision you have read, "
+            "--revision COMMIT."
+        )
+
+
+def _open_model(recipe: FinetuneRecipe, n_classes: int) -> tuple[Any, Any]:
+    """Return configuration and tokenizer of the model."""
+    where = {"revision": recipe.revision, "trust_remote_code": recipe.trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(recipe.model, num_labels=n_classes, **where)
+        tokenizer = AutoTokenizer.from_pretrained(recipe.model, **where)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The model {recipe.model} cannot be opened: {error}") from error
+    if recipe.dropout is not None:
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if not hasattr(config, name):
+                raise InputError(f"{recipe.model} has no {name}; leave dropout out of the recipe.")
+            setattr(config, name, recipe.dropout)
+    return config, tokenizer
+
+
+def _new_model(recipe: FinetuneRecipe, config: Any) -> Any:
+    if recipe.random_weights:
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=recipe.trust_remote_code)
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            recipe.model, config=config, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code
+        )
+    if not recipe.lora_rank:
+        return model
+    import peft  # here: importing it takes seconds
+
+    # The head is new, and so is the pooler of a BERT that was pretrained on masked tokens.
+    new = [name for name, _ in model.named_modules() if name.split(".")[-1] in ("classifier", "score", "pooler")]
+    settings = peft.LoraConfig(
+        task_type="SEQ_CLS", r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, modules_to_save=new
+    )
+    return peft.get_peft_model(model, settings)
+
+
+def _trainer(
+    recipe: FinetuneRecipe, run: Path, seed: int, shape: tuple[int, int], examples: dict[str, Examples],
+    config: Any, tokenizer: Any,
+) -> Trainer:
+    transformers.set_seed(seed)
+    model = _new_model(recipe, config)
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        labels, probabilities = _by_row(examples["validation"], prediction.predictions)
+        predicted = probabilities.argmax(1)
+        return {
+            "mcc": float(matthews_corrcoef(labels, predicted)), "accuracy": float((predicted == labels).mean()),
+        }
+
+    trainer = Trainer(
+        model=model,
+        args=_training_arguments(recipe, run, seed, *shape),
+        data_collator=collator(tokenizer, model),
+        train_dataset=examples["train"],
+        eval_dataset=examples["validation"],
+        compute_metrics=compute_metrics,
+        preprocess_logits_for_metrics=lambda logits, _: logits[0] if isinstance(logits, tuple) else logits,
+        callbacks=[
+            JsonLinesLog(run, seed=seed),
+            *([EarlyStoppingCallback(recipe.patience)] if recipe.patience else []),
+        ],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _training_arguments(
+    recipe: FinetuneRecipe, run: Path, seed: int, device_batch: int, accumulation: int
+) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(run / "checkpoints"),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=device_batch,
+        per_device_eval_batch_size=4 * device_batch,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.scheduler,
+        warmup_steps=recipe.warmup_steps,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        adam_epsilon=recipe.adam_epsilon,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=recipe.bf16,
+        seed=seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        save_only_model=True,
+        load_best_model_at_end=True,
+        metric_for_best_model="mcc",
+        greater_is_better=True,
+        logging_strategy="epoch",
+        dataloader_num_workers=recipe.workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        disable_tqdm=not sys.stdout.isatty(),
+    )
+
+
+def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return labels and probabilities of rows from the logits of examples."""
+    if not np.isfinite(logits).all():
+        raise InputError("The model's output is no finite number: it diverged. Take a smaller learning_rate.")
+    mean = mean_over_windows(logits, examples.row)
+    scaled = np.exp(mean - mean.max(1, keepdims=True))
+    first = np.searchsorted(examples.row, np.arange(len(mean)))
+    return examples.labels[first], scaled / scaled.sum(1, keepdims=True)
+
+
+def _tested(trainer: Trainer, examples: dict[str, Examples], seed: int) -> dict[str, Any]:
+    """Return how a training did on the test rows, with the weights that were best on validation rows."""
+    labels, probabilities = _by_row(examples["test"], trainer.predict(examples["test"]).predictions)
+    return {
+        "seed": seed, "validation_mcc": float(trainer.state.best_metric), "steps": trainer.state.global_step,
+        "labels": labels, "probabilities": probabilities,
+        "metrics": classification_metrics(labels, probabilities),
+    }
+
+
+def _count(model: Any) -> dict[str, int]:
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return {"parameters": sum(parameter.numel() for parameter in model.parameters()), "trained": trained}
+
+
+def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    with folder_written_whole(run / "model") as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def _write_report(
+    recipe: FinetuneRecipe, run: Path, task: Task, trainings: Sequence[dict[str, Any]], world: int, *,
+    n_parameters: dict[str, int],
+) -> dict[str, Any]:
+    probabilities = np.stack([training["probabilities"] for training in trainings])
+    labels, predicted, _ = write_predictions(run, trainings[0]["labels"], probabilities)
+    intervals = mean_intervals(labels, predicted, rng=np.random.default_rng(0))
+    by_metric = {name: [training["metrics"][name] for training in trainings] for name in trainings[0]["metrics"]}
+    values = {name: float(np.mean(scores)) for name, scores in by_metric.items()}
+    several = len(trainings) > 1
+    spread = {name: float(np.std(scores, ddof=1)) if several else None for name, scores in by_metric.items()}
+    content = write_metrics(
+        run,
+        {
+            "task": task.facts.get("subset", task.name),
+            "model": {
+                "kind": "fine-tuned", "name": recipe.model, "revision": recipe.revision,
+                "random_weights": recipe.random_weights, "lora_rank": recipe.lora_rank, **n_parameters,
+            },
+            "dataset": {
+                "name": task.name, "config": task.config, "sha256": task.facts.get("sha256"),
+                "vocabulary_sha256": task.facts.get("vocabulary_sha256"), "retokenized": recipe.retokenize,
+            },
+            "split": "test",
+            "n_rows": len(labels),
+            "metrics": values,
+            "standard_deviation": spread,
+            "ci95": intervals,
+            "seed": recipe.seeds[0],
+            "seeds": [
+                {name: training[name] for name in ("seed", "validation_mcc", "steps", "metrics")}
+                for training in trainings
+            ],
+            "processes": world,
+        },
+    )
+    facts = {"recipe": dataclasses.asdict(recipe), "report": content, "class_names": task.class_names}
+    (run / "model" / "README.md").write_text(render_card(model_card.FINETUNED, facts))
+    low, high = intervals["mcc"]
+    print(f"{run}: test MCC {values['mcc']:.3f} ({low:.3f} to {high:.3f}), mean of {len(trainings)} seeds")
+    return content
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the recipe and run it."""
+    run_script(lambda: finetune(recipe_from_command_line(FinetuneRecipe, "finetune", arguments)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What every training script shares: how a launch is checked, how batches are shared, how it ends."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import torch
+
+from grover_hf.errors import InputError
+
+
+def world_size() -> int:
+    """Return how many processes the launch started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def batch_shape(batch_size: int, per_device_batch_size: int, world: int) -> tuple[int, int]:
+    """Return examples at once on a device, and how often they are accumulated to `batch_size`.
+
+    Raises:
+        InputError: If the processes cannot share `batch_size` evenly.
+    """
+    share, rest = divmod(batch_size, world)
+    if rest or not share:
+        raise InputError(f"batch_size {batch_size} is no multiple of {world} processes.")
+    accumulation = -(-share // per_device_batch_size)
+    while share % accumulation:
+        accumulation += 1
+    return share // accumulation, accumulation
+
+
+def require_processes(*, wanted: int | None, bf16: bool, joined: int, n_gpu: int) -> None:
+    """Refuse a launch whose processes train apart from each other, or are not as many as wanted.
+
+    Args:
+        wanted: Processes that the recipe asks for; None for as many as were started.
+        bf16: Mixed precision of the recipe, which a launch file must not override.
+        joined: Processes that know of each other.
+        n_gpu: GPUs that one process sees.
+    """
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision not in ("no", "bf16" if bf16 else "no"):
+        raise InputError(
+            f"The launch wants {precision} and the recipe has bf16: {bf16}; set it in the recipe alone."
+        )
+    started = world_size()
+    wanted = started if wanted is None else wanted
+    if not wanted == started == joined:
+        raise InputError(
+            f"{wanted} processes should train together; the launch started {started}, of which "
+            f"{joined} know of each other. On CPUs, say ACCELERATE_USE_CPU=true accelerate launch "
+            "--config_file training/recipes/accelerate/cpu_2.yaml."
+        )
+    if n_gpu > 1:
+        raise InputError(
+            f"One process sees {n_gpu} GPUs and would split each batch among them. Launch a process a GPU "
+            "(gpu_8.yaml), or show it one: CUDA_VISIBLE_DEVICES=0."
+        )
+
+
+def explained_out_of_memory(
+    error: BaseException, per_device_batch_size: int, batch_size: int
+) -> InputError | None:
+    """Return an error that says what to do if `error` is one of memory, else None."""
+    text = str(error).lower()
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if not known and "out of memory" not in text and "can't allocate memory" not in text:
+        return None
+    smaller = max(1, per_device_batch_size // 2)
+    how = (
+        f"say --per_device_batch_size {smaller}: batch_size stays {batch_size}, by accumulation"
+        if smaller < per_device_batch_size
+        else "it holds one example already: take a smaller model, or shorter inputs"
+    )
+    return InputError(f"The memory is too small for {per_device_batch_size} examples at once; {how}.")
+
+
+def run_script(script: Callable[[], object]) -> None:
+    """Run a training script; a problem with input or disk ends with its message and code 1."""
+    try:
+        script()
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
