@@ -114,13 +114,12 @@ def split_generators(rows: pd.DataFrame, split: NDArray[np.integer]) -> list[dat
 
 
 def count_classes(rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the number of rows by split and class, for the card."""
+    """Return the number of rows by class and split, for the card."""
     return {
-        name: {
-            title: int(((rows["label"] == label) & (split == number)).sum())
-            for label, title in enumerate(class_names)
+        title: {
+            name: int(((rows["label"] == label) & (split == number)).sum()) for number, name in enumerate(SPLITS)
         }
-        for number, name in enumerate(SPLITS)
+        for label, title in enumerate(class_names)
     }
 
 

@@ -32,9 +32,13 @@ from grover_hf.metrics.classification import classification_metrics, mean_interv
 from grover_hf.metrics.predictions import write_predictions
 from grover_hf.metrics.report import write_metrics
 from training.launch import batch_shape, explained_out_of_memory, require_processes, run_script, world_size
+from training.loss import global_cross_entropy
 from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
 from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
+
+_NEW = {"classifier", "score", "pooler"}
+"""Modules that a fine-tuning adds to a pretrained model."""
 
 
 def _field(text: str, **default: Any) -> Any:
@@ -81,7 +85,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     _check(recipe)
     run = Path(recipe.output)
     task = open_task(recipe.dataset, recipe.dataset_config)
-    config, tokenizer = _open_model(recipe, len(task.class_names))
+    config, tokenizer = _open_model(recipe, task.class_names)
     examples = read_examples(
         task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
         max_tokens=recipe.max_tokens or longest_input(tokenizer, config),
@@ -143,11 +147,14 @@ def _check(recipe: FinetuneRecipe) -> None:
         )
 
 
-def _open_model(recipe: FinetuneRecipe, n_classes: int) -> tuple[Any, Any]:
+def _open_model(recipe: FinetuneRecipe, class_names: list[str]) -> tuple[Any, Any]:
     """Return configuration and tokenizer of the model."""
     where = {"revision": recipe.revision, "trust_remote_code": recipe.trust_remote_code}
+    labels = {
+        "id2label": dict(enumerate(class_names)), "label2id": {name: i for i, name in enumerate(class_names)},
+    }
     try:
-        config = AutoConfig.from_pretrained(recipe.model, num_labels=n_classes, **where)
+        config = AutoConfig.from_pretrained(recipe.model, num_labels=len(class_names), **labels, **where)
         tokenizer = AutoTokenizer.from_pretrained(recipe.model, **where)
     except (OSError, ValueError) as error:
         raise InputError(f"The model {recipe.model} cannot be opened: {error}") from error
@@ -163,19 +170,37 @@ def _new_model(recipe: FinetuneRecipe, config: Any) -> Any:
     if recipe.random_weights:
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=recipe.trust_remote_code)
     else:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            recipe.model, config=config, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code
-        )
+        model = _pretrained(recipe, config)
     if not recipe.lora_rank:
         return model
     import peft  # here: importing it takes seconds
 
     # The head is new, and so is the pooler of a BERT that was pretrained on masked tokens.
-    new = [name for name, _ in model.named_modules() if name.split(".")[-1] in ("classifier", "score", "pooler")]
+    new = [name for name, _ in model.named_modules() if name.split(".")[-1] in _NEW]
     settings = peft.LoraConfig(
         task_type="SEQ_CLS", r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, modules_to_save=new
     )
     return peft.get_peft_model(model, settings)
+
+
+def _pretrained(recipe: FinetuneRecipe, config: Any) -> Any:
+    # transformers lists a head that is new and one that is left out as if something were wrong; what
+    # would be wrong is checked here.
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+            recipe.model, config=config, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code,
+            output_loading_info=True,
+        )
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+    if missing := [name for name in loaded["missing_keys"] if not _NEW & set(name.split("."))]:
+        raise InputError(
+            f"{recipe.model} has no weights for {len(missing)} parameters, such as {missing[0]}: its files and "
+            "its configuration do not belong together."
+        )
+    return model
 
 
 def _trainer(
@@ -198,6 +223,7 @@ def _trainer(
         data_collator=collator(tokenizer, model),
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
+        compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=lambda logits, _: logits[0] if isinstance(logits, tuple) else logits,
         callbacks=[
@@ -257,6 +283,8 @@ def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[n
 
 def _tested(trainer: Trainer, examples: dict[str, Examples], seed: int) -> dict[str, Any]:
     """Return how a training did on the test rows, with the weights that were best on validation rows."""
+    # The Trainer would score the test rows as if they were those of validation.
+    trainer.compute_metrics = None
     labels, probabilities = _by_row(examples["test"], trainer.predict(examples["test"]).predictions)
     return {
         "seed": seed, "validation_mcc": float(trainer.state.best_metric), "steps": trainer.state.global_step,

@@ -37,6 +37,7 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.launch import batch_shape, require_processes, run_script, world_size
+from training.loss import global_cross_entropy
 from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
 
@@ -139,21 +140,6 @@ class _EpochOfSampler(TrainerCallback):
         self._sampler.set_epoch(int((state.epoch or 0.0) + 1e-6))
 
 
-def masked_loss(
-    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
-) -> torch.Tensor:
-    """Return the sum over the masked tokens of a batch over their number in the global batch.
-
-    BERT's own loss is a mean over the masked tokens of one device's batch, which the Trainer then
-    takes for a global one: it comes out too large by processes x accumulation, and NaN where
-    nothing is masked.
-    """
-    masked = labels != IGNORED
-    total = torch.nn.functional.cross_entropy(outputs.logits[masked].float(), labels[masked], reduction="sum")
-    n_masked = masked.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
-    return total / n_masked.clamp(min=1).to(total.device)
-
-
 def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Reduce logits (B, L, V) to what the metrics need, (B, L, 2): both IGNORED where not masked."""
     masked = labels != IGNORED
@@ -218,7 +204,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         ),
         train_dataset=WindowDataset(splits["train"]),
         eval_dataset=WindowDataset(splits["test"]),
-        compute_loss_func=masked_loss,
+        compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=nll_and_rank,
         callbacks=[JsonLinesLog(run)],

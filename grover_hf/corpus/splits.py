@@ -62,7 +62,7 @@ def chromosome_split(
     """Return the number of the split of each row, whole chromosomes at a time, shape (n,).
 
     Chromosomes with more than a tenth of the rows come first, then the others in an order that the
-    seed decides; each goes to the split that lacks most rows.
+    seed decides; each goes to the split that lacks most rows, the last ones to splits without any.
 
     Raises:
         InputError: If a split stays empty.
@@ -71,9 +71,14 @@ def chromosome_split(
     lacking = np.array(shares) * len(inverse)
     order = np.lexsort((keyed_uniform(seed, _numbers(names)), counts <= len(inverse) / 10))
     split_of = np.zeros(len(names), np.int64)
-    for chrom in order:
-        split_of[chrom] = int(np.argmax(lacking))
-        lacking[split_of[chrom]] -= counts[chrom]
+    filled = np.zeros(len(shares), np.bool_)
+    for n_left, chrom in zip(range(len(order), 0, -1), order, strict=True):
+        # The last chromosomes go to splits that have none.
+        eligible = ~filled if n_left <= (~filled).sum() else np.ones(len(shares), np.bool_)
+        split = int(np.argmax(np.where(eligible, lacking, -np.inf)))
+        split_of[chrom] = split
+        filled[split] = True
+        lacking[split] -= counts[chrom]
     if len(set(split_of.tolist())) < len(shares):
         raise InputError(
             f"The rows lie on {len(names)} chromosomes ({', '.join(map(str, names[:5]))}...), too few or too "
@@ -88,7 +93,9 @@ def overlapping_groups(
     """Return a key for each interval, the same for all that overlap directly or through others, shape (n,)."""
     import bioframe  # here, because it brings matplotlib: a second for those who do not need it
 
-    table = bioframe.cluster(pd.DataFrame({"chrom": np.asarray(chroms, object), "start": starts, "end": ends}))
+    table = pd.DataFrame({"chrom": np.asarray(chroms, object), "start": starts, "end": ends})
+    # Half-open intervals that touch do not overlap: no min_dist.
+    table = bioframe.cluster(table, min_dist=None)
     first = table.groupby("cluster")["cluster_start"].transform("first")
     return row_keys(np.asarray(chroms), first.to_numpy(np.int64))
 

@@ -86,6 +86,49 @@ def test_tokens_in_agrees_with_encoding_whole_segments(simulated):
             assert found.ends.tolist() == ends[here].tolist()
 
 
+def test_many_intervals_at_once_are_as_one_by_one(simulated):
+    _, corpus = simulated
+    rng = np.random.default_rng(0)
+    chroms, starts, ends = [], [], []
+    for number, start, end, _ in corpus.segments.tolist():
+        for _ in range(40):
+            a, b = sorted(rng.integers(start, end + 1, 2).tolist())
+            if a < b:
+                chroms, starts, ends = [*chroms, corpus.chromosomes[number]], [*starts, a], [*ends, b]
+    # The very first and last base, and the whole, of every segment.
+    for number, start, end, _ in corpus.segments.tolist():
+        for a, b in ((start, start + 1), (end - 1, end), (start, end)):
+            chroms, starts, ends = [*chroms, corpus.chromosomes[number]], [*starts, a], [*ends, b]
+    order = rng.permutation(len(chroms))
+    chroms, starts, ends = np.array(chroms)[order], np.array(starts)[order], np.array(ends)[order]
+    found = corpus.tokens_in_each(chroms, starts, ends)
+    for i, (chrom, start, end) in enumerate(zip(chroms, starts, ends, strict=True)):
+        alone = corpus.tokens_in(Interval(str(chrom), int(start), int(end)))
+        assert np.array_equal(found.input_ids[found.offsets[i] : found.offsets[i + 1]], alone.input_ids)
+        assert (found.token_starts[i], found.token_ends[i]) == (alone.starts[0], alone.ends[-1])
+
+
+def test_only_intervals_that_the_tokens_of_one_segment_cover_are_held(tiny, write_fasta, tmp_path):
+    #      aNACTTAANNNGTTT: segments 1-7 and 10-14; empty: none; b: 0-5
+    rows = [("a", 1, 7), ("a", 0, 3), ("a", 5, 8), ("a", 6, 11), ("a", 10, 14), ("b", 2, 5)]
+    rows += [("empty", 1, 2), ("z", 0, 1)]
+    chroms, starts, ends = (np.array(column) for column in zip(*rows, strict=True))
+    assert tiny.segments_holding(chroms, starts, ends).tolist() == [0, -1, -1, -1, 1, 2, -1, -1]
+    with pytest.raises(InputError, match="a:0-3 is not covered by the tokens of one segment"):
+        tiny.tokens_in_each(chroms, starts, ends)
+    # With 4-mers, two bases of the first segment are a tail that belongs to no token.
+    kmers = TokenizedGenome.build(ReferenceGenome(write_fasta(TINY)), KmerEncoder(4), tmp_path / "kmers")
+    assert kmers.segments_holding(["a", "a"], np.array([1, 1]), np.array([5, 7])).tolist() == [0, -1]
+
+
+def test_the_codes_of_a_chromosome_are_those_of_the_genome(simulated, write_fasta, tmp_path):
+    genome, corpus = simulated
+    for chrom in genome.chromosomes:
+        assert np.array_equal(corpus.codes(chrom), genome.codes(chrom))
+    kmers = TokenizedGenome.build(ReferenceGenome(write_fasta(TINY)), KmerEncoder(4), tmp_path / "kmers")
+    assert kmers.codes("a").tolist() == [4, 0, 1, 3, 3, 4, 4, 4, 4, 4, 2, 3, 3, 3]
+
+
 def test_digests_and_counts_are_kept(tiny, encoder, write_fasta):
     assert tiny.facts["genome"]["sha256"] == ReferenceGenome(write_fasta(TINY)).sha256()
     assert tiny.vocabulary_sha256 == encoder.vocabulary_sha256

@@ -8,25 +8,12 @@ from grover_hf.corpus.facts import read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
-from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.kmer import KmerEncoder
 
 
 def build_genome_windows(*inputs_and_folder, overwrite=False, **options):
     *inputs, folder = inputs_and_folder
     return prepare(plan(*inputs, **options), folder, overwrite=overwrite)
-
-
-@pytest.fixture(scope="module")
-def corpora(simulated_fasta, simulated_merges, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROVER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        genome = ReferenceGenome(simulated_fasta)
-        folder = tmp_path_factory.mktemp("corpora")
-        return {
-            name: TokenizedGenome.build(genome, encoder, folder / name)
-            for name, encoder in (("bpe-600", GenomeEncoder(simulated_merges)), ("kmer-6", KmerEncoder(6)))
-        }
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import csv
 import gzip
-import json
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from datasets import load_dataset
 from dataset_builders.build import prepare
 from dataset_builders.gue import builder
 from dataset_builders.gue.builder import plan
-from grover_hf.baselines.report import tfidf_baseline
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -102,15 +100,3 @@ def test_missing_files_and_unknown_subsets_are_named(source, tmp_path):
         build_gue(source, "tf/1", tmp_path / "out")
     with pytest.raises(InputError, match="no human subset 'virus'"):
         build_gue(source, "virus", tmp_path / "out")
-
-
-def test_the_baseline_of_a_built_dataset_finds_what_frequencies_tell(source, tmp_path):
-    folder = build_gue(source, "tf/0", tmp_path / "out")
-    report = tfidf_baseline(folder, tmp_path / "score", tokenizer="kmer-3", stride=1, max_trees=100, seed=0)
-    assert report == json.loads((tmp_path / "score" / "metrics.json").read_text())
-    low, high = report["ci95"]["mcc"]
-    assert 0.3 < low < report["metrics"]["mcc"] < high <= 1
-    assert report["model"]["trees"] == 100
-    assert report["dataset"]["sha256"] == read_facts(folder, "sequences")["sha256"]
-    with pytest.raises(InputError, match="smallest number to choose from is 100"):
-        tfidf_baseline(folder, tmp_path / "other", tokenizer="kmer-3", stride=1, max_trees=50, seed=0)

@@ -14,10 +14,10 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, p
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
 from training.launch import batch_shape
+from training.loss import global_cross_entropy
 from training.pretrain import (
     EpochSampler,
     WindowDataset,
-    masked_loss,
     nll_and_rank,
     pretrain,
 )
@@ -195,7 +195,7 @@ def test_a_batch_without_masked_tokens_is_a_zero_and_not_a_nan():
     class Outputs:
         logits = torch.randn(2, 5, 7, requires_grad=True)
 
-    loss = masked_loss(Outputs, torch.full((2, 5), IGNORED), torch.tensor(0))
+    loss = global_cross_entropy(Outputs, torch.full((2, 5), IGNORED), torch.tensor(0))
     loss.backward()
     assert loss.item() == 0
     assert Outputs.logits.grad.abs().max() == 0

@@ -1,0 +1,46 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from grover_hf.baselines import no_model
+from grover_hf.baselines.no_model import by_flag, has_mergeable_pair, nearest_train_row
+from grover_hf.genome.acgt import reverse_complement
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+
+
+def test_canonical_tokens_never_hold_a_mergeable_pair_and_moved_ones_nearly_always_do(simulated_merges):
+    encoder = GenomeEncoder(simulated_merges)
+    rng = np.random.default_rng(0)
+    rows = [encoder.encode("".join(rng.choice(list("ACGT"), 300))) for _ in range(100)]
+    assert not has_mergeable_pair(simulated_merges, rows).any()
+    assert has_mergeable_pair(simulated_merges, [rng.permutation(row) for row in rows]).mean() > 0.9
+
+
+def test_the_rule_is_the_loop_over_neighbours(simulated_merges):
+    rng = np.random.default_rng(1)
+    rows = [rng.integers(5, simulated_merges.vocab_size, n) for n in rng.integers(1, 12, 200)]
+    tokens, merges = simulated_merges.tokens, set(simulated_merges.merges)
+    slow = [any((tokens[a], tokens[b]) in merges for a, b in itertools.pairwise(row)) for row in rows]
+    assert has_mergeable_pair(simulated_merges, rows).tolist() == slow
+    assert 0 < sum(slow) < 200
+
+
+def test_a_flag_gives_the_shares_of_the_train_rows_with_it():
+    found = by_flag(np.array([0, 0, 1, 1], bool), np.array([0, 0, 0, 1]), np.array([1, 0], bool), 3)
+    assert found.tolist() == [[0.5, 0.5, 0], [1, 0, 0]]
+    # No train row has the flag: all of them answer.
+    assert by_flag(np.zeros(2, bool), np.array([0, 1]), np.ones(1, bool), 2).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("most", [50_000_000, 3_000])
+def test_the_nearest_row_is_the_same_sequence_or_its_reverse_complement(most, monkeypatch):
+    monkeypatch.setattr(no_model, "_MOST_KMERS", most)
+    rng = np.random.default_rng(0)
+    train = ["".join(rng.choice(list("ACGT"), 200)) for _ in range(30)]
+    test = [train[4], reverse_complement(train[9]), train[20][:150] + train[3][:50], "ACGT", "N" * 50]
+    nearest, similarity = nearest_train_row(train, test)
+    assert nearest[:3].tolist() == [4, 9, 20]
+    assert similarity[:2] == pytest.approx([1, 1])
+    assert 0.4 < similarity[2] < 0.95
+    assert similarity[3:].tolist() == [0, 0]

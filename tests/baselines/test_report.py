@@ -1,0 +1,113 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import matthews_corrcoef
+
+from dataset_builders.build import prepare
+from dataset_builders.classification.builder import plan
+from grover_hf.analysis.results import gather, markdown, write_results
+from grover_hf.baselines.report import BaselinePlan, score_baseline
+from grover_hf.corpus.facts import read_facts
+from grover_hf.errors import InputError
+from grover_hf.metrics.comparison import compare_runs
+from grover_hf.metrics.predictions import read_predictions
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Sequences of which class 1 is richer in GC, two to one."""
+    folder = tmp_path_factory.mktemp("baselines")
+    rng = np.random.default_rng(0)
+    lines = ["sequence\tlabel\tsplit"]
+    for i in range(900):
+        p = [0.2, 0.3, 0.3, 0.2] if i % 3 else [0.28, 0.22, 0.22, 0.28]
+        split = ("train", "train", "train", "validation", "test")[i % 5]
+        lines.append(f"{''.join(rng.choice(list('ACGT'), 80, p=p))}\t{int(i % 3 > 0)}\t{split}")
+    (folder / "gc.tsv").write_text("\n".join(lines) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(folder / "cache"))
+        return prepare(plan(folder / "gc.tsv", tokenizer="kmer-4", split_by="column"), folder / "out")
+
+
+@pytest.fixture
+def score(dataset, tmp_path):
+    def make(name="score", **options):
+        return score_baseline(BaselinePlan(dataset=dataset, **options), tmp_path / "scores" / name, overwrite=True)
+
+    return make
+
+
+def test_tfidf_finds_what_frequencies_tell(score, dataset, tmp_path):
+    report = score(tokenizer="kmer-3", stride=1, max_trees=100)
+    assert report == json.loads((tmp_path / "scores" / "score" / "metrics.json").read_text())
+    low, high = report["ci95"]["mcc"]
+    assert 0.25 < low < report["metrics"]["mcc"] < high <= 1
+    assert report["model"]["trees"] == 100
+    assert report["dataset"]["sha256"] == read_facts(dataset, "kmer-4.by-column")["sha256"]
+    predictions = read_predictions(tmp_path / "scores" / "score")
+    found = matthews_corrcoef(predictions.labels, predictions.predicted[0])
+    assert found == pytest.approx(report["metrics"]["mcc"])
+
+
+def test_the_majority_knows_nothing_and_gc_content_all_there_is(score):
+    majority, gc = score(method="majority"), score(method="gc")
+    assert (majority["metrics"]["mcc"], majority["metrics"]["auroc"]) == (0, 0.5)
+    assert majority["metrics"]["accuracy"] == pytest.approx(2 / 3, abs=0.01)
+    assert gc["metrics"]["mcc"] > 0.4
+
+
+def test_what_a_method_needs_is_said(score):
+    with pytest.raises(InputError, match="gc needs no --tokenizer"):
+        score(method="gc", tokenizer="kmer-3")
+    with pytest.raises(InputError, match="tfidf needs --tokenizer"):
+        score()
+    with pytest.raises(InputError, match="no baseline 'svm'; there are tfidf, majority"):
+        score(method="svm")
+    with pytest.raises(InputError, match="smallest number to choose from is 100"):
+        score(tokenizer="kmer-3", max_trees=50)
+    with pytest.raises(InputError, match="needs a dataset with them and their merges"):
+        score(method="canonical-bpe", tokenizer="kmer-4")
+
+
+def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, tmp_path):
+    score("a/majority", method="majority")
+    score("b/gc", method="gc")
+    report = json.loads((tmp_path / "scores" / "b" / "gc" / "metrics.json").read_text())
+    other = tmp_path / "scores" / "c"
+    other.mkdir()
+    (other / "metrics.json").write_text(json.dumps(report | {"task": "ctcf"}))
+    masked = tmp_path / "scores" / "d"
+    masked.mkdir()
+    (masked / "metrics.json").write_text(json.dumps(report | {"metrics": {"perplexity": 72}}))
+    rows = gather([tmp_path / "scores"])
+    assert [(row.task, row.model) for row in rows] == [("ctcf", "gc"), ("gc", "gc"), ("gc", "majority")]
+    assert rows[0].paper_grover == "0.60 (Fig. 6h)"
+    assert rows[1].paper_grover == ""
+    low, high = report["ci95"]["mcc"]
+    assert f"| {report['metrics']['mcc']:.3f} ({low:.3f} to {high:.3f}) |" in markdown(rows)
+    write_results(rows, tmp_path / "table")
+    with open(tmp_path / "table" / "results.csv", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [float(row["mcc"]) for row in read] == [row.mcc for row in rows]
+    assert (tmp_path / "table" / "results.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match=r"no metrics.json of a task below"):
+        gather([masked])
+
+
+def test_runs_are_compared_row_by_row_and_only_on_one_build(score, tmp_path):
+    first, second = score("gc", method="gc"), score("majority", method="majority")
+    folder = tmp_path / "scores"
+    found = compare_runs(folder / "gc", folder / "majority", output=tmp_path / "difference.json")
+    assert found == json.loads((tmp_path / "difference.json").read_text())
+    result = found["differences"]["mcc"]
+    assert result["difference"] == pytest.approx(first["metrics"]["mcc"] - second["metrics"]["mcc"])
+    assert 0 < result["ci95"][0] < result["difference"] < result["ci95"][1]
+    path = folder / "majority" / "metrics.json"
+    path.write_text(path.read_text().replace(second["dataset"]["sha256"], "0" * 64))
+    with pytest.raises(InputError, match="only runs on one build of a dataset can be paired"):
+        compare_runs(folder / "gc", folder / "majority")
+    (folder / "gc" / "predictions.npz").unlink()
+    with pytest.raises(InputError, match=r"has no predictions.npz"):
+        compare_runs(folder / "gc", folder / "majority")

@@ -1,0 +1,293 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from datasets import Dataset, DatasetDict, load_dataset
+from safetensors.torch import load_file
+from sklearn.metrics import matthews_corrcoef
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForMaskedLM,
+    EsmConfig,
+    EsmForMaskedLM,
+    pipeline,
+)
+
+from dataset_builders.build import prepare
+from dataset_builders.classification.builder import plan
+from grover_hf.corpus.facts import read_facts
+from grover_hf.errors import InputError
+from grover_hf.metrics.predictions import read_predictions
+from grover_hf.model import grover_config
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.export import save_tokenizer, write_tokenizer_files
+from grover_hf.tokenization.kmer import KmerEncoder
+from training.finetune import FinetuneRecipe, finetune
+from training.launch import explained_out_of_memory
+from training.recipe import RECIPES, read_recipe
+from training.task_data import mean_over_windows, open_task, read_examples
+
+
+def save_model(encoder, folder, config_class=grover_config, model_class=BertForMaskedLM, **changes):
+    torch.manual_seed(0)
+    model_class(config_class(len(encoder.tokens), **changes)).save_pretrained(folder)
+    write_tokenizer_files(encoder, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def task(simulated_merges, tmp_path_factory):
+    """Sequences whose class is whether they begin with A or T: a model learns it in some steps."""
+    folder = tmp_path_factory.mktemp("task")
+    rng = np.random.default_rng(0)
+    lines = ["sequence\tlabel\tsplit"]
+    for i in range(240):
+        first = "AT"[rng.integers(2)] * 12 if i % 2 else "GC"[rng.integers(2)] * 12
+        split = ("train", "train", "train", "validation", "test")[i // 2 % 5]
+        lines.append(f"{first}{''.join(rng.choice(list('ACGT'), 40))}\t{('gc', 'at')[i % 2]}\t{split}")
+    (folder / "begins.tsv").write_text("\n".join(lines) + "\n")
+    save_tokenizer(GenomeEncoder(simulated_merges), folder / "tokenizer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(folder / "cache"))
+        made = plan(folder / "begins.tsv", tokenizer=folder / "tokenizer", split_by="column")
+        return prepare(made, folder / "begins")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(simulated_merges, tmp_path_factory):
+    return save_model(GenomeEncoder(simulated_merges), tmp_path_factory.mktemp("tiny"), size="tiny")
+
+
+@pytest.fixture
+def recipe(task, tiny_model, tmp_path):
+    def make(**changes) -> FinetuneRecipe:
+        defaults = {
+            "dataset": str(task), "model": str(tiny_model), "output": str(tmp_path / "run"), "learning_rate": 1e-3,
+            "batch_size": 16, "per_device_batch_size": 16, "epochs": 1, "patience": 0, "warmup_steps": 2,
+            "seeds": [0], "dropout": 0.0,
+        }
+        return read_recipe(FinetuneRecipe, "small_cpu", "finetune", {**defaults, **changes})
+
+    return make
+
+
+def test_a_run_learns_and_writes_what_the_contract_says(recipe, tmp_path, task):
+    report = finetune(recipe(epochs=8, seeds=[3, 5]))
+    run = tmp_path / "run"
+    assert report == json.loads((run / "metrics.json").read_text())
+    assert sorted(path.name for path in run.iterdir()) == [
+        "log.jsonl", "metrics.json", "model", "predictions.npz", "recipe.yaml"
+    ]
+    assert report["metrics"]["mcc"] > 0.8
+    each = [training["metrics"]["mcc"] for training in report["seeds"]]
+    assert [training["seed"] for training in report["seeds"]] == [3, 5]
+    assert report["metrics"]["mcc"] == pytest.approx(np.mean(each))
+    assert report["standard_deviation"]["mcc"] == pytest.approx(np.std(each, ddof=1))
+    assert report["ci95"]["mcc"][0] <= report["metrics"]["mcc"] <= report["ci95"]["mcc"][1]
+    assert report["dataset"]["sha256"] == read_facts(task, report["dataset"]["config"])["sha256"]
+    predictions = read_predictions(run)
+    assert predictions.labels.tolist() == load_dataset(str(task), split="test")["label"][:]
+    assert [matthews_corrcoef(predictions.labels, p) for p in predictions.predicted] == pytest.approx(each)
+    card = (run / "model" / "README.md").read_text()
+    assert f"| mcc | {report['metrics']['mcc']:.4f} |" in card
+    assert {json.loads(line)["seed"] for line in (run / "log.jsonl").read_text().splitlines()} == {3, 5}
+
+
+def test_the_model_folder_gives_the_predictions_of_its_best_seed(recipe, tmp_path, task):
+    report = finetune(recipe(epochs=2, seeds=[0, 1]))
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
+    assert model.config.id2label == {0: "at", 1: "gc"}
+    sequences = load_dataset(str(task), split="test")["sequence"][:]
+    with torch.no_grad():
+        logits = model(**tokenizer(sequences, return_tensors="pt", padding=True)).logits
+    best = int(np.argmax([training["validation_mcc"] for training in report["seeds"]]))
+    expected = read_predictions(tmp_path / "run").probabilities[best]
+    np.testing.assert_allclose(torch.softmax(logits, 1), expected, atol=1e-5)
+    answer = pipeline("text-classification", model=str(tmp_path / "run" / "model"), device="cpu")(sequences[0])
+    assert answer[0]["label"] in ("at", "gc")
+
+
+def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(recipe, tmp_path):
+    first = finetune(recipe())
+    again = finetune(recipe(output=str(tmp_path / "again")))
+    other = finetune(recipe(output=str(tmp_path / "other"), seeds=[1]))
+    assert first["metrics"] == again["metrics"]
+    assert first["metrics"]["auroc"] != other["metrics"]["auroc"]
+
+
+def test_the_best_weights_by_validation_are_tested_and_patience_ends_a_training(recipe):
+    report = finetune(recipe(epochs=30, patience=2, learning_rate=1e-3))
+    steps_an_epoch = 9
+    assert report["seeds"][0]["steps"] < 30 * steps_an_epoch
+    assert report["seeds"][0]["validation_mcc"] > 0.9
+
+
+def test_random_weights_leave_the_pretrained_ones_out(recipe, tiny_model, tmp_path):
+    rate = 1e-9
+    finetune(recipe(learning_rate=rate))
+    finetune(recipe(learning_rate=rate, random_weights=True, output=str(tmp_path / "control")))
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    pretrained = load_file(tiny_model / "model.safetensors")[name]
+    kept, control = (load_file(tmp_path / run / "model" / "model.safetensors")[name] for run in ("run", "control"))
+    torch.testing.assert_close(kept, pretrained, atol=1e-5, rtol=0)
+    assert (control - pretrained).abs().max() > 0.01
+
+
+def test_ids_of_another_vocabulary_are_refused_unless_the_sequences_are_to_be_read(recipe, tmp_path):
+    other = save_model(KmerEncoder(4), tmp_path / "kmer", size="tiny")
+    with pytest.raises(InputError, match=r"has ids of vocabulary .* Say --retokenize true"):
+        finetune(recipe(model=str(other)))
+    report = finetune(recipe(model=str(other), retokenize=True))
+    assert report["dataset"]["retokenized"]
+
+
+def test_a_model_of_another_architecture_reads_sequences_with_its_own_tokenizer(recipe, tmp_path):
+    # As the Nucleotide Transformer: an ESM with 6-mers.
+    def esm(vocab_size):
+        return EsmConfig(
+            vocab_size=vocab_size, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=64, max_position_embeddings=128, pad_token_id=0, mask_token_id=4,
+            position_embedding_type="rotary",
+        )
+
+    folder = save_model(KmerEncoder(6), tmp_path / "esm", config_class=esm, model_class=EsmForMaskedLM)
+    report = finetune(recipe(model=str(folder), retokenize=True, dropout=None))
+    assert report["model"]["parameters"] > 0
+    assert 0 <= report["metrics"]["auroc"] <= 1
+
+
+def test_a_dataset_that_others_made_needs_sequence_and_label_alone(recipe, tmp_path, task):
+    rows = load_dataset(str(task))
+    columns = ("sequence", "label")
+    plain = DatasetDict({n: Dataset.from_dict({c: s[c][:] for c in columns}) for n, s in rows.items()})
+    for name, split in plain.items():
+        (tmp_path / "plain").mkdir(exist_ok=True)
+        split.to_parquet(tmp_path / "plain" / f"{name}.parquet")
+    report = finetune(recipe(dataset=str(tmp_path / "plain")))
+    assert report["dataset"]["sha256"] is None
+    without = plain.remove_columns("label")
+    (tmp_path / "without").mkdir()
+    for name, split in without.items():
+        split.to_parquet(tmp_path / "without" / f"{name}.parquet")
+    with pytest.raises(InputError, match="has no column label"):
+        open_task(str(tmp_path / "without"), None)
+
+
+def test_longer_inputs_than_the_model_takes_are_refused_or_cut_into_windows_and_averaged(recipe, task, tiny_model):
+    with pytest.raises(InputError, match="inputs have more than the 6 tokens .* say --long_input windows"):
+        finetune(recipe(max_tokens=8))
+    opened = open_task(str(task), None)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    examples = read_examples(opened, tokenizer, retokenize=False, max_tokens=8, windows=True)["test"]
+    ids = opened.splits["test"]["input_ids"][:]
+    for row, whole in enumerate(ids):
+        windows = [examples.input_ids[i] for i in np.flatnonzero(examples.row == row)]
+        assert all(window[0] == 2 and window[-1] == 3 and len(window) <= 8 for window in windows)
+        assert set(np.concatenate([window[1:-1] for window in windows]).tolist()) == set(whole)
+    report = finetune(recipe(max_tokens=8, long_input="windows", epochs=2))
+    assert report["n_rows"] == len(ids)
+
+
+def test_logits_of_windows_are_averaged_by_row():
+    logits = np.array([[1.0, 3.0], [3.0, 5.0], [7.0, 1.0]])
+    assert mean_over_windows(logits, np.array([0, 0, 1])).tolist() == [[2, 4], [7, 1]]
+
+
+def test_lora_trains_a_part_and_leaves_a_plain_model(recipe, tmp_path, tiny_model):
+    report = finetune(recipe(lora_rank=4, learning_rate=1e-2, epochs=2))
+    assert report["model"]["trained"] < 0.15 * report["model"]["parameters"]
+    folders = tiny_model, tmp_path / "run" / "model"
+    before, after = (load_file(folder / "model.safetensors") for folder in folders)
+    query, key = (f"bert.encoder.layer.0.attention.self.{name}.weight" for name in ("query", "key"))
+    assert torch.linalg.matrix_rank(after[query] - before[query], rtol=1e-4) == 4
+    assert torch.equal(after[key], before[key])
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
+    sequences = load_dataset(recipe().dataset, split="test")["sequence"][:]
+    with torch.no_grad():
+        logits = model(**tokenizer(sequences, return_tensors="pt", padding=True)).logits
+    np.testing.assert_allclose(
+        torch.softmax(logits, 1), read_predictions(tmp_path / "run").probabilities[0], atol=1e-4
+    )
+
+
+def test_a_batch_that_does_not_fit_names_a_smaller_one_with_the_same_global_batch(recipe, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr("training.finetune.Trainer.train", full)
+    with pytest.raises(InputError, match="--per_device_batch_size 8: batch_size stays 16, by accumulation"):
+        finetune(recipe())
+    assert explained_out_of_memory(RuntimeError("shapes differ"), 16, 16) is None
+    assert "one example already" in str(explained_out_of_memory(MemoryError(), 1, 16))
+
+
+def test_remote_code_needs_a_revision_and_unknown_models_are_named(recipe):
+    with pytest.raises(InputError, match="say which revision you have read"):
+        finetune(recipe(trust_remote_code=True))
+    with pytest.raises(InputError, match="cannot be opened"):
+        finetune(recipe(model="/no/such/model"))
+    with pytest.raises(InputError, match="long_input is 'cut'"):
+        finetune(recipe(long_input="cut"))
+    with pytest.raises(InputError, match=r"seeds are \[1, 1\]"):
+        finetune(recipe(seeds=[1, 1]))
+
+
+def test_a_run_that_is_there_is_not_replaced_unasked(recipe):
+    finetune(recipe())
+    with pytest.raises(InputError, match="is there already"):
+        finetune(recipe())
+    assert finetune(recipe(overwrite=True, seeds=[1]))["seed"] == 1
+
+
+def test_two_processes_give_the_scores_of_one(recipe, tmp_path):
+    changes = {"epochs": 2, "learning_rate": 1e-3}
+    alone = finetune(recipe(**changes))
+    together = dataclasses.asdict(recipe(**changes, output=str(tmp_path / "two"), processes=2))
+    root = Path(__file__).parents[2]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(together))
+    command = [
+        str(Path(sys.executable).parent / "accelerate"), "launch", "--config_file",
+        str(RECIPES / "accelerate" / "cpu_2.yaml"), "-m", "training.finetune", "--config", str(path),
+    ]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    report = json.loads((tmp_path / "two" / "metrics.json").read_text())
+    assert report["processes"] == 2
+    first, second = read_predictions(tmp_path / "run"), read_predictions(tmp_path / "two")
+    assert np.array_equal(first.labels, second.labels)
+    # The same batches, summed in another order.
+    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-3)
+    assert report["metrics"]["mcc"] == pytest.approx(alone["metrics"]["mcc"], abs=0.05)
+
+
+@pytest.mark.parametrize("path", sorted((RECIPES / "finetune").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_packaged_recipe_reads_and_has_the_papers_numbers(path):
+    recipe = read_recipe(FinetuneRecipe, path.stem, "finetune", {})
+    rates = {
+        "prom300": 1e-6, "promscan": 1e-6, "ctcf": 1e-6, "next_kmer": 1e-6, "gue": 1e-4,
+        "nucleotide_transformer": 1e-5, "small_cpu": 1e-4,
+    }
+    batches = {"promscan": 8, "ctcf": 16, "next_kmer": 64, "nucleotide_transformer": 8}
+    assert recipe.learning_rate == rates[path.stem]
+    assert recipe.batch_size == batches.get(path.stem, recipe.batch_size)
+    assert (recipe.warmup_steps, recipe.weight_decay) == (50, 0.01)
+    assert all(field.metadata["help"] for field in dataclasses.fields(FinetuneRecipe))
+
+
+def test_a_batch_that_is_accumulated_is_the_batch(recipe, tmp_path):
+    for name, at_once in (("whole", 16), ("accumulated", 4)):
+        finetune(recipe(output=str(tmp_path / name), per_device_batch_size=at_once, epochs=2))
+    whole, accumulated = (read_predictions(tmp_path / name) for name in ("whole", "accumulated"))
+    np.testing.assert_allclose(whole.probabilities, accumulated.probabilities, atol=1e-3)
