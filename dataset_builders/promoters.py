@@ -1,11 +1,12 @@
 """Start sites for the tasks on promoters: read, lifted over, checked."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from dataset_builders.task_rows import sequences_of
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome.annotations import lift_over, read_promoters
 
 logger = logging.getLogger(__name__)
@@ -31,19 +32,23 @@ def promoters_of(path: str | Path, chain: str | Path | None, dropped: dict[str, 
     return lifted
 
 
-def initiator_share(around: Sequence[str], source: str) -> float:
+def initiator_share(corpus: TokenizedGenome, promoters: pd.DataFrame, source: str) -> float:
     """Return the share of start sites on an initiator; warn if it is too low for start sites.
 
+    An initiator is a pyrimidine, then, at the start site, a purine (Carninci et al., Nature Genetics 2006).
+
     Args:
-        around: The bases before and at each start site, read along its strand. An initiator is a
-            pyrimidine, then a purine (Carninci et al., Nature Genetics 2006).
+        corpus: The tokenized genome.
+        promoters: `chrom, tss, strand`, all inside the genome's segments by a base or more.
         source: Name of the file, for the warning.
     """
-    share = sum(pair[0] in "CT" and pair[1] in "AG" for pair in around) / len(around)
+    around = promoters.assign(start=promoters["tss"] - 1, end=promoters["tss"] + 2)
+    sequences = sequences_of(corpus, around, sense=True)
+    share = sum(sequence[0] in "CT" and sequence[1] in "AG" for sequence in sequences) / len(sequences)
     if share < EXPECTED_INITIATORS:
         logger.warning(
             "%s: only %.0f %% of %d start sites are on an initiator (pyrimidine, then purine); of positions at "
             "random 25 %% are. Are they of another assembly than the genome? Then give a chain file.",
-            source, 100 * share, len(around),
+            source, 100 * share, len(sequences),
         )
     return share

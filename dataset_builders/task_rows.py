@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import reverse_complement
 from grover_hf.genome.annotations import require_same_names
@@ -131,30 +131,51 @@ def in_slices(rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
 
 def in_context(corpus: TokenizedGenome, rows: pd.DataFrame) -> dict[str, Any]:
     """Return the columns of rows with the tokens of the genome that overlap each interval."""
-    found = corpus.tokens_in_each(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy())
-    return {
-        **_given(rows),
-        "token_start": found.token_starts,
-        "token_end": found.token_ends,
-        **sequence_and_ids(corpus.encoder, found.input_ids, found.offsets),
-    }
+    tokens = tokens_in_context(corpus, rows)
+    return row_columns(rows, tokens, spelled_sequences(corpus.encoder, tokens))
 
 
 def alone(encoder: Encoder, rows: pd.DataFrame, sequences: Sequence[str]) -> dict[str, Any]:
     """Return the columns of rows whose sequences are tokenized alone, cut out of the genome."""
-    return {
-        **_given(rows),
-        "token_start": rows["start"].to_numpy(),
-        "token_end": rows["end"].to_numpy(),
-        "sequence": pa.array(sequences, pa.string()),
-        "input_ids": tokenized_alone(encoder, sequences),
-    }
+    return row_columns(rows, tokens_alone(encoder, rows, sequences), pa.array(sequences, pa.string()))
+
+
+def tokens_in_context(corpus: TokenizedGenome, rows: pd.DataFrame) -> TokensOfEach:
+    """Return the tokens of the genome that overlap the interval of each row."""
+    return corpus.tokens_in_each(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy())
+
+
+def tokens_alone(encoder: Encoder, rows: pd.DataFrame, sequences: Iterable[str]) -> TokensOfEach:
+    """Return the tokens of sequences that are tokenized alone; they span the intervals of the rows."""
+    ids = tokenized_alone(encoder, sequences)
+    return TokensOfEach(
+        ids.values.to_numpy(), ids.offsets.to_numpy(), rows["start"].to_numpy(), rows["end"].to_numpy()
+    )
 
 
 def tokenized_alone(encoder: Encoder, sequences: Iterable[str]) -> pa.ListArray:
     """Return the token ids of sequences, each tokenized alone."""
     ids = [encoder.encode(str(sequence)) for sequence in sequences]
-    return list_column(np.concatenate(ids), np.cumsum([0, *map(len, ids)]))
+    return _list_column(np.concatenate(ids), np.cumsum([0, *map(len, ids)]))
+
+
+def row_columns(rows: pd.DataFrame, tokens: TokensOfEach, sequences: pa.Array) -> dict[str, Any]:
+    """Return the columns of rows, those of their tokens, and the sequences that these spell."""
+    return {
+        **{name: rows[name].to_numpy() for name in rows.columns},
+        "token_start": tokens.token_starts,
+        "token_end": tokens.token_ends,
+        "sequence": sequences,
+        "input_ids": _list_column(tokens.input_ids, tokens.offsets),
+    }
+
+
+def spelled_sequences(encoder: Encoder, tokens: TokensOfEach) -> pa.StringArray:
+    """Return what the tokens of each row spell."""
+    n_letters = np.cumsum(encoder.token_lengths[tokens.input_ids], dtype=np.int32)
+    ends = np.concatenate([np.zeros(1, np.int32), n_letters])[tokens.offsets]
+    letters = spelled(encoder.tokens, tokens.input_ids)
+    return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(letters))
 
 
 def sequences_of(corpus: TokenizedGenome, rows: pd.DataFrame, *, sense: bool) -> list[str]:
@@ -172,32 +193,10 @@ def sequences_of(corpus: TokenizedGenome, rows: pd.DataFrame, *, sense: bool) ->
     ]
 
 
-def sequence_and_ids(
-    encoder: Encoder, input_ids: NDArray[np.uint16], offsets: NDArray[np.integer]
-) -> dict[str, pa.Array]:
-    """Return the columns `input_ids` and `sequence`, what they spell.
-
-    Args:
-        encoder: Has the vocabulary.
-        input_ids: Of all rows, shape (n_tokens,).
-        offsets: Where each row's begin, and the end, shape (n_rows + 1,).
-    """
-    n_letters = np.cumsum(encoder.token_lengths[input_ids], dtype=np.int32)
-    ends = np.concatenate([np.zeros(1, np.int32), n_letters])[offsets]
-    letters = spelled(encoder.tokens, input_ids)
-    text = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(letters))
-    return {"sequence": text, "input_ids": list_column(input_ids, offsets)}
-
-
-def list_column(values: NDArray[Any], offsets: NDArray[np.integer]) -> pa.ListArray:
-    """Return a column of lists from their values one after another."""
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
-
-
 def arrow_table(columns: dict[str, Any], features: datasets.Features) -> pa.Table:
     """Return the columns as a table with the types of the dataset."""
     return pa.table({name: columns[name] for name in features}, schema=features.arrow_schema)
 
 
-def _given(rows: pd.DataFrame) -> dict[str, Any]:
-    return {name: rows[name].to_numpy() for name in rows.columns}
+def _list_column(values: NDArray[Any], offsets: NDArray[np.integer]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))

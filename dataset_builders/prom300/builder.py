@@ -15,25 +15,27 @@ from dataset_builders.build import Plan
 from dataset_builders.prom300.negatives import shuffled_order
 from dataset_builders.promoters import initiator_share, promoters_of
 from dataset_builders.task_rows import (
-    alone,
     arrow_table,
     count_classes,
-    in_context,
     in_slices,
     interval_features,
-    sequence_and_ids,
+    row_columns,
     sequences_of,
+    spelled_sequences,
     split_generators,
     split_of,
     tokenized_alone,
+    tokens_alone,
+    tokens_in_context,
     usable_rows,
 )
 from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.corpus.splits import row_keys
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named
+from grover_hf.tokenization.kmer import KmerEncoder
 
 NAME = "prom300"
 CARD = Path(__file__).parent / "README.md"
@@ -83,9 +85,8 @@ class Prom300(datasets.ArrowBasedBuilder):
         )
         n_given = len(promoters) + sum(dropped.values())
         promoters = usable_rows(self._corpus, promoters, dropped, source=config.promoters)
-        sequences = sequences_of(self._corpus, promoters, sense=True)
-        around = [sequence[UPSTREAM_BP - 1 : UPSTREAM_BP + 1] for sequence in sequences]
-        initiators = initiator_share(around, config.promoters)
+        tss = promoters["start"] + np.where(promoters["strand"] == "+", UPSTREAM_BP, DOWNSTREAM_BP)
+        initiators = initiator_share(self._corpus, promoters.assign(tss=tss), config.promoters)
         rows = pd.concat([promoters.assign(shuffled=False, label=1), promoters.assign(shuffled=True, label=0)])
         # A promoter and its copy stand together.
         rows = rows.sort_values(["chrom", "start", "strand", "label"], kind="stable", ignore_index=True)
@@ -102,25 +103,29 @@ class Prom300(datasets.ArrowBasedBuilder):
         unit = None if self.config.shuffle_unit is None else encoder_named(self.config.shuffle_unit)
         for first, some in in_slices(rows):
             if self.config.sense:
-                columns = alone(encoder, some, sequences_of(self._corpus, some, sense=True))
+                tokens = tokens_alone(encoder, some, sequences_of(self._corpus, some, sense=True))
             else:
-                columns = in_context(self._corpus, some)
+                tokens = tokens_in_context(self._corpus, some)
             if unit is None:
-                columns |= self._with_shuffled_tokens(columns, some)
-            else:
+                tokens = self._with_shuffled_tokens(tokens, some)
+            columns = row_columns(some, tokens, spelled_sequences(encoder, tokens))
+            if unit is not None:
                 columns["sequence"] = self._with_shuffled_units(columns["sequence"], some, unit)
             if unit is not None or self.config.retokenized:
                 # Those that were not shuffled keep their tokens: they begin and end where tokens do.
                 columns["input_ids"] = tokenized_alone(encoder, columns["sequence"])
             yield first, arrow_table(columns, self.info.features)
 
-    def _with_shuffled_tokens(self, columns: dict[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
-        input_ids = columns["input_ids"].values.to_numpy()
-        offsets = columns["input_ids"].offsets.to_numpy()
-        order = np.arange(len(input_ids))
-        of_shuffled = np.repeat(rows["shuffled"].to_numpy(), np.diff(offsets))
-        order[of_shuffled] = shuffled_order(offsets, _keys(rows), seed=self.config.seed)[of_shuffled]
-        return sequence_and_ids(self._corpus.encoder, input_ids[order], offsets)
+    def _with_shuffled_tokens(self, tokens: TokensOfEach, rows: pd.DataFrame) -> TokensOfEach:
+        shuffled = np.flatnonzero(rows["shuffled"])
+        first, last = tokens.offsets[shuffled], tokens.offsets[shuffled + 1]
+        offsets = np.concatenate([[0], np.cumsum(last - first)])
+        order = shuffled_order(offsets, _keys(rows.iloc[shuffled]), seed=self.config.seed)
+        # Where the tokens of the shuffled rows stand among all.
+        at = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], last - first)
+        input_ids = tokens.input_ids.copy()
+        input_ids[at] = tokens.input_ids[at[order]]
+        return tokens._replace(input_ids=input_ids)
 
     def _with_shuffled_units(self, sequences: pa.Array, rows: pd.DataFrame, unit: Encoder) -> list[str]:
         made: list[str] = sequences.to_pylist()
@@ -165,6 +170,9 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
     unit = None if shuffle_unit is None else encoder_named(shuffle_unit)
     if unit is not None and unit.vocabulary_sha256 == opened.vocabulary_sha256:
         unit = shuffle_unit = None
+    k = opened.encoder.k if isinstance(opened.encoder, KmerEncoder) else 1
+    if sense and 300 % k:
+        raise InputError(f"{k}-mers leave a tail of 300 bp to no token; sense needs k that divides 300.")
     variant = [name for name, on in (("sense", sense), ("retokenized", retokenized)) if on]
     if unit is not None:
         variant.append(f"shuffled-{unit.name}")

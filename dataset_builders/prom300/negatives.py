@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.keyed_random import keyed_bits, keyed_uniform
+from grover_hf.compiled import compiled
+from grover_hf.keyed_random import below, keyed_bits, next_bits
 
 N_CHUNKS = 8
 N_SHUFFLED = 6
@@ -24,19 +25,36 @@ def shuffled_order(
         keys: Of the sequences, shape (n,): what is drawn depends on key and seed alone.
         seed: Another seed gives other negatives.
     """
-    n_tokens = np.diff(offsets)
-    row = np.repeat(np.arange(len(keys)), n_tokens)
-    at = np.arange(offsets[-1]) - np.repeat(offsets[:-1], n_tokens)
-    size, n_longer = np.divmod(n_tokens, N_CHUNKS)
-    border = (n_longer * (size + 1))[row]
-    chunk = np.where(
-        at < border, at // (size + 1)[row], n_longer[row] + (at - border) // np.maximum(size, 1)[row]
-    )
-    drawn = keyed_uniform(seed, keys[:, None], np.arange(N_CHUNKS))
-    chosen = drawn.argsort(1).argsort(1) < N_SHUFFLED
-    pooled = np.flatnonzero(chosen[row, chunk])
-    # Sorted by random numbers within each row: a permutation of its pool.
-    bits = keyed_bits(seed, keys[row[pooled]], N_CHUNKS + at[pooled])
-    order = np.arange(offsets[-1])
-    order[pooled] = pooled[np.lexsort((bits, row[pooled]))]
+    states = keyed_bits(seed, keys)
+    return _shuffle(np.asarray(offsets, np.int64), states, np.arange(offsets[-1], dtype=np.int64))
+
+
+@compiled
+def _shuffle(
+    offsets: NDArray[np.int64], states: NDArray[np.uint64], order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Permute the pool of each sequence in `order`: two shuffles of Fisher and Yates, of chunks and of tokens."""
+    chunks = np.empty(N_CHUNKS, np.int64)
+    for i in range(states.size):
+        state = states[i]
+        first, n_tokens = offsets[i], offsets[i + 1] - offsets[i]
+        size, n_longer = n_tokens // N_CHUNKS, n_tokens % N_CHUNKS
+        for c in range(N_CHUNKS):
+            chunks[c] = c
+        for c in range(N_SHUFFLED):
+            state = next_bits(state)
+            other = c + below(state, N_CHUNKS - c)
+            chunks[c], chunks[other] = chunks[other], chunks[c]
+        chosen = np.sort(chunks[:N_SHUFFLED])
+        pool = np.empty(n_tokens, np.int64)
+        n_pooled = 0
+        for c in chosen:
+            begin = first + c * size + min(c, n_longer)
+            for token in range(begin, begin + size + (c < n_longer)):
+                pool[n_pooled] = token
+                n_pooled += 1
+        for k in range(n_pooled - 1, 0, -1):
+            state = next_bits(state)
+            other = below(state, k + 1)
+            order[pool[k]], order[pool[other]] = order[pool[other]], order[pool[k]]
     return order

@@ -18,7 +18,6 @@ from dataset_builders.task_rows import (
     in_context,
     in_slices,
     interval_features,
-    sequences_of,
     split_generators,
     split_of,
     usable_rows,
@@ -75,18 +74,14 @@ class PromScan(datasets.ArrowBasedBuilder):
         split = split_of(rows, keys, by=config.split_by, seed=config.seed, regions=around)
         config.facts |= {
             "n_given": n_given, "n_promoters": len(regions), "dropped": dropped,
-            "initiator_share": self._initiator_share(regions), "classes": count_classes(rows, split, CLASSES),
+            "initiator_share": initiator_share(self._corpus, regions, config.promoters),
+            "classes": count_classes(rows, split, CLASSES),
         }
         return split_generators(rows, split)
 
     def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
         for first, some in in_slices(rows):
             yield first, arrow_table(in_context(self._corpus, some), self.info.features)
-
-    def _initiator_share(self, regions: pd.DataFrame) -> float:
-        # One base on each side of the site: read along either strand, the site is the second.
-        sequences = sequences_of(self._corpus, _with_region(regions, 1), sense=True)
-        return initiator_share([sequence[:2] for sequence in sequences], self.config.promoters)
 
 
 def _with_region(rows: pd.DataFrame, flank_bp: int) -> pd.DataFrame:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from grover_hf.genome.acgt import NOT_ACGT, base_codes
 from grover_hf.keyed_random import keyed_bits
@@ -26,7 +28,9 @@ def gc_content(
     sequences: Sequence[str], labels: NDArray[np.integer], test_sequences: Sequence[str], n_classes: int
 ) -> NDArray[np.float64]:
     """Return what GC content alone tells, by logistic regression on it and its square, shape (n_test, C)."""
-    model = LogisticRegression(max_iter=1_000).fit(_gc_features(sequences), labels)
+    # Shares vary by some hundredths: unscaled, the penalty would leave no slope.
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    model.fit(_gc_features(sequences), labels)
     probabilities = np.zeros((len(test_sequences), n_classes))
     probabilities[:, model.classes_] = model.predict_proba(_gc_features(test_sequences))
     return probabilities

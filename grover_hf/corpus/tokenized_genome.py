@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from grover_hf.compiled import compiled
@@ -219,16 +220,16 @@ class TokenizedGenome:
         ranges = self._token_ranges(segments, starts, ends)
         n_tokens = ranges[:, 1] - ranges[:, 0]
         offsets = np.concatenate([[0], np.cumsum(n_tokens)])
-        # Positions of the tokens in the genome's ids, row after row.
-        at = np.arange(offsets[-1]) + np.repeat(ranges[:, 0] - offsets[:-1], n_tokens)
-        return TokensOfEach(self.input_ids[at], offsets, ranges[:, 2], ranges[:, 3])
+        input_ids = _gather(self.input_ids.view(np.ndarray), ranges, np.empty(offsets[-1], np.uint16))
+        return TokensOfEach(input_ids, offsets, ranges[:, 2], ranges[:, 3])
 
     def segments_holding(
         self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]
     ) -> NDArray[np.int64]:
         """Return the segment whose tokens cover each interval whole, shape (n,); -1 where none do."""
+        codes, names = pd.factorize(np.asarray(chroms, object))
         numbers = {name: number for number, name in enumerate(self.chromosomes)}
-        chrom_of = np.array([numbers.get(chrom, -1) for chrom in chroms], np.int64)
+        chrom_of = np.array([numbers.get(name, -1) for name in names], np.int64)[codes]
         found = np.full(len(chrom_of), -1, np.int64)
         for number in np.unique(chrom_of[chrom_of >= 0]):
             first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
@@ -336,6 +337,18 @@ def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
             token += 1
         found[i, 1], found[i, 3] = token, position
     return found
+
+
+@compiled
+def _gather(
+    input_ids: NDArray[np.uint16], ranges: NDArray[np.int64], out: NDArray[np.uint16]
+) -> NDArray[np.uint16]:
+    at = 0
+    for i in range(len(ranges)):
+        for token in range(ranges[i, 0], ranges[i, 1]):
+            out[at] = input_ids[token]
+            at += 1
+    return out
 
 
 def _anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.int64]:

@@ -5,7 +5,9 @@ promoters, `chrom, tss, strand`. What cannot be an interval is an error with its
 does not have is for the caller to count.
 """
 
+import csv
 import gzip
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -180,23 +182,28 @@ def _lines(path: Path) -> list[str]:
 
 
 def _read_bed(path: Path, lines: list[str], names: Sequence[str]) -> pd.DataFrame:
-    columns = _columns(path, lines)
-    if len(columns) < 3:
-        raise InputError(f"{path} has {len(columns)} columns; BED has chrom, start and end, with tabs between.")
-    table = pd.DataFrame(dict(zip(names, columns, strict=False)))
+    table = _columns(path, lines)
+    if table.shape[1] < 3:
+        raise InputError(f"{path} has {table.shape[1]} columns; BED has chrom, start and end, with tabs between.")
+    table = table.iloc[:, : len(names)].set_axis(names[: table.shape[1]], axis=1)
     for name in ("start", "end"):
         table[name] = _integers(table[name], path, name)
     _require_intervals(table, path)
     return _with_strand(table)
 
 
-def _columns(path: Path, lines: list[str]) -> list[list[str]]:
-    rows = [line.split("\t") for line in lines]
-    n_columns = len(rows[0])
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != n_columns:
-            raise InputError(f"{path}: {line[:80]!r} has {len(row)} columns, the first line {n_columns}.")
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(path: Path, lines: list[str]) -> pd.DataFrame:
+    """Return the tab-separated columns of lines, as text."""
+    n_columns = lines[0].count("\t") + 1
+    for line in lines:
+        if line.count("\t") + 1 != n_columns:
+            raise InputError(
+                f"{path}: {line[:80]!r} has {line.count(chr(9)) + 1} columns, the first line {n_columns}."
+            )
+    return pd.read_csv(
+        io.StringIO("\n".join(lines)), sep="\t", header=None, dtype=str, quoting=csv.QUOTE_NONE,
+        keep_default_na=False, na_values=[],
+    )
 
 
 def _integers(values: pd.Series, path: Path, name: str) -> pd.Series:
@@ -240,9 +247,9 @@ def _refseq_name(accession: str) -> str:
 def _from_sga(path: Path, lines: list[str]) -> pd.DataFrame:
     """Read EPD's SGA: accession, feature, 1-based position, strand, count, name."""
     columns = _columns(path, lines)
-    if len(columns) < 6:
-        raise InputError(f"{path} starts like an SGA file but has {len(columns)} columns; EPD's have six.")
-    position = _integers(pd.Series(columns[2]), path, "position")
+    if columns.shape[1] < 6:
+        raise InputError(f"{path} starts like an SGA file but has {columns.shape[1]} columns; EPD's have six.")
+    position = _integers(columns[2], path, "position")
     chrom = [_refseq_name(accession) for accession in columns[0]]
     return pd.DataFrame({"chrom": chrom, "tss": position - 1, "strand": columns[3], "name": columns[5]})
 

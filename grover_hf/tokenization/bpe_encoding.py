@@ -39,8 +39,9 @@ class GenomeEncoder:
         """The name of dataset configurations made with this vocabulary, such as "bpe-600"."""
         self.token_lengths = token_lengths(self.tokens)
         """Bases a token spells, by id, shape (V,), uint16."""
-        self._tables = _tables(merges)
         self._scratch = threading.local()
+        self._building = threading.Lock()
+        self._built: _Tables | None = None
 
     def encode(self, sequence: str | bytes | NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Return the token ids of a sequence, without [CLS] and [SEP].
@@ -66,8 +67,15 @@ class GenomeEncoder:
     def encode_segment(self, codes: NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Return the ids of base codes that hold only A, C, G, T (not checked)."""
         first_ids, walked = self._buffers(codes.size)
-        _first_ids_of_suffixes(codes, *self._tables, first_ids)
+        _first_ids_of_suffixes(codes, *self._tables(), first_ids)
         return _walk(first_ids.view(np.uint16), codes.size, self.token_lengths, walked)
+
+    def _tables(self) -> "_Tables":
+        # On first use: who only reads a tokenized genome needs no automaton.
+        with self._building:
+            if self._built is None:
+                self._built = _tables(self.merges)
+            return self._built
 
     def _buffers(self, n_bases: int) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
         """Return room for two ids a base, which each thread keeps: fresh memory costs more than work."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.compiled import compiled
 from grover_hf.errors import InputError
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
@@ -36,11 +37,21 @@ def spelled(tokens: Sequence[str], input_ids: NDArray[np.uint16]) -> NDArray[np.
     """
     letters = np.frombuffer("".join(tokens[N_SPECIAL:]).encode(), np.uint8)
     lengths = token_lengths(tokens).astype(np.int64)
-    first_letter = (np.cumsum(lengths) - lengths)[input_ids]
-    n_letters = lengths[input_ids]
-    before = np.cumsum(n_letters) - n_letters
-    at = np.repeat(first_letter - before, n_letters) + np.arange(n_letters.sum())
-    return np.take(letters, at)
+    n_letters = int(lengths[input_ids].sum())
+    return _spell(letters, np.cumsum(lengths) - lengths, lengths, input_ids, np.empty(n_letters, np.uint8))
+
+
+@compiled
+def _spell(
+    letters: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.int64],
+    input_ids: NDArray[np.uint16], out: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    at = 0
+    for token in input_ids:
+        for i in range(firsts[token], firsts[token] + lengths[token]):
+            out[at] = letters[i]
+            at += 1
+    return out
 
 
 def require_same_vocabulary(have: str, want: str, *, what: str, other: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grover_hf.baselines import no_model
-from grover_hf.baselines.no_model import by_flag, has_mergeable_pair, nearest_train_row
+from grover_hf.baselines.no_model import by_flag, gc_content, has_mergeable_pair, nearest_train_row
 from grover_hf.genome.acgt import reverse_complement
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 
@@ -44,3 +44,15 @@ def test_the_nearest_row_is_the_same_sequence_or_its_reverse_complement(most, mo
     assert similarity[:2] == pytest.approx([1, 1])
     assert 0.4 < similarity[2] < 0.95
     assert similarity[3:].tolist() == [0, 0]
+
+
+def test_gc_content_finds_a_small_but_sure_difference():
+    rng = np.random.default_rng(0)
+
+    def sequences(gc, n):
+        n_gc = round(gc * 500)
+        return ["".join(rng.permutation(list("G" * n_gc + "A" * (500 - n_gc)))) for _ in range(n)]
+
+    rows = sequences(0.40, 150) + sequences(0.41, 50)
+    found = gc_content(rows, np.repeat([0, 1], [150, 50]), sequences(0.40, 5) + sequences(0.41, 5), 2)
+    assert found.argmax(1).tolist() == [0] * 5 + [1] * 5

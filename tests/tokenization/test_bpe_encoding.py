@@ -119,7 +119,7 @@ def test_what_are_no_base_codes_is_refused(encoder):
 
 def test_a_vocabulary_of_huge_repeats_is_refused_in_time():
     with pytest.raises(InputError, match="repeat themselves over thousands of bases"):
-        GenomeEncoder(MergeTable(tuple(("A" * 2**n, "A" * 2**n) for n in range(14))))
+        GenomeEncoder(MergeTable(tuple(("A" * 2**n, "A" * 2**n) for n in range(14)))).encode("A")
 
 
 def test_no_merges_leave_single_bases():
