@@ -5,6 +5,7 @@ what the genome cannot answer for, counts it by reason, splits it, and adds `tok
 sequence, input_ids` from the tokenized genome.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.vocabulary import spelled
 
 ROWS_A_TABLE = 10_000
+BASES_A_TABLE = 1 << 29
+"""Arrow's offsets of letters and tokens must fit 32 bits."""
 _INTERVAL = ["chrom", "start", "end", "strand"]
 _SPLIT_NAMES = (datasets.Split.TRAIN, datasets.Split.VALIDATION, datasets.Split.TEST)
 
@@ -125,8 +128,15 @@ def count_classes(rows: pd.DataFrame, split: NDArray[np.integer], class_names: S
 
 def in_slices(rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield rows some thousands at a time, with the number of the first."""
-    for first in range(0, len(rows), ROWS_A_TABLE):
-        yield first, rows.iloc[first : first + ROWS_A_TABLE]
+    if "start" in rows:
+        n_bases = (rows["end"] - rows["start"]).to_numpy()
+    else:
+        n_bases = rows["sequence"].str.len().to_numpy()
+    parts = np.stack([np.arange(len(rows)) // ROWS_A_TABLE, np.cumsum(n_bases) // BASES_A_TABLE])
+    borders = [0, *(np.flatnonzero(np.diff(parts).any(0)) + 1).tolist(), len(rows)]
+    for first, last in itertools.pairwise(borders):
+        if last > first:
+            yield first, rows.iloc[first:last]
 
 
 def in_context(corpus: TokenizedGenome, rows: pd.DataFrame) -> dict[str, Any]:
