@@ -72,7 +72,8 @@ class NextKmer(datasets.ArrowBasedBuilder):
             starts = np.arange(0, codes.size - PIECE_BP + 1, PIECE_BP)
             known = (codes[: starts.size * PIECE_BP].reshape(-1, PIECE_BP) < NOT_ACGT).all(1)
             n_with_n += int((~known).sum())
-            pieces.append(pd.DataFrame({"chrom": chrom, "start": starts[known]}))
+            starts = starts[known]
+            pieces.append(pd.DataFrame({"chrom": chrom, "start": starts, "end": starts + CONTEXT_BP}))
         rows = pd.concat(pieces, ignore_index=True)
         n_pieces = len(rows)
         if n_pieces > config.n_rows:
@@ -101,8 +102,7 @@ class NextKmer(datasets.ArrowBasedBuilder):
         for first, some in in_slices(rows):
             pieces = self._pieces(some)
             labels = pieces[:, CONTEXT_BP : CONTEXT_BP + self.config.k] @ weights
-            start, end = some["start"] + skipped, some["start"] + CONTEXT_BP
-            given = some.assign(start=start, end=end, strand="+", label=labels)
+            given = some.assign(start=some["start"] + skipped, strand="+", label=labels)
             letters = sequence_of(pieces[:, skipped:CONTEXT_BP].ravel())
             size = CONTEXT_BP - skipped
             sequences = [letters[i : i + size] for i in range(0, len(letters), size)]

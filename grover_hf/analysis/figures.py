@@ -103,8 +103,14 @@ def results_figure(rows: Sequence[Any], path: Path) -> None:
         # An interval over resampled rows need not hold the score itself.
         below = [max(0.0, row.mcc - row.mcc_low) for row in some]
         above = [max(0.0, row.mcc_high - row.mcc) for row in some]
-        axis.barh([row.model for row in some], mcc, xerr=[below, above], color="#4C72B0", height=0.7,
-                  error_kw={"elinewidth": 1})
+        # By position: two runs may have one name.
+        places = list(range(len(some)))
+        axis.barh(places, mcc, xerr=[below, above], color="#4C72B0", height=0.7, error_kw={"elinewidth": 1})
+        axis.set_yticks(places, [row.model for row in some])
+        for place, row in zip(places, some, strict=True):
+            axis.annotate(f"{row.mcc:.3f}", (max(row.mcc, row.mcc_high, 0), place), xytext=(3, 0),
+                          textcoords="offset points", va="center", fontsize=6)
+        axis.axvline(0, color="black", linewidth=0.8)
         axis.set_title(" ".join(task), loc="left", fontsize=9)
         axis.tick_params(labelsize=7)
         axis.invert_yaxis()
