@@ -20,7 +20,7 @@ from typing import Any
 import datasets
 
 import grover_hf
-from grover_hf.corpus.facts import read_all_facts, sha256_of_files, write_facts
+from grover_hf.corpus.facts import DEFAULT_CONFIG, read_all_facts, sha256_of_files, write_facts
 from grover_hf.errors import InputError
 from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import render_card
@@ -83,6 +83,7 @@ def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
             _download_and_prepare(builder, beside)
             facts |= {
                 "dataset": plan.dataset,
+                "builder": plan.builder_class.__name__,
                 "config": plan.config,
                 "version": plan.version,
                 "sha256": sha256_of_files(sorted(beside.glob("*.parquet"))),
@@ -117,7 +118,7 @@ def _write_card(folder: Path, card: Path) -> None:
     n_rows = sum(sum(config["splits"].values()) for config in configs.values())
     facts = {
         "configs": configs,
-        "default_config": "bpe-600" if "bpe-600" in configs else next(iter(configs)),
+        "default_config": DEFAULT_CONFIG if DEFAULT_CONFIG in configs else next(iter(configs)),
         "size_category": next((name for limit, name in _SIZES if n_rows < limit), "100M<n<1B"),
     }
     with written_whole(folder / "README.md") as beside:

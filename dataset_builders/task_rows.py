@@ -27,7 +27,6 @@ ROWS_A_TABLE = 10_000
 BASES_A_TABLE = 1 << 29
 """Arrow's offsets of letters and tokens must fit 32 bits."""
 _INTERVAL = ["chrom", "start", "end", "strand"]
-_SPLIT_NAMES = (datasets.Split.TRAIN, datasets.Split.VALIDATION, datasets.Split.TEST)
 
 
 def interval_features(class_names: Sequence[str], **extra: Any) -> datasets.Features:
@@ -43,25 +42,28 @@ def interval_features(class_names: Sequence[str], **extra: Any) -> datasets.Feat
 
 
 def usable_rows(
-    corpus: TokenizedGenome, rows: pd.DataFrame, dropped: dict[str, int], *, source: str
+    corpus: TokenizedGenome, rows: pd.DataFrame, dropped: dict[str, int], *, source: str, sense: bool = False
 ) -> pd.DataFrame:
-    """Return the rows that the tokenized genome covers, each interval once, ordered by coordinate.
+    """Return the rows that the tokenized genome covers, each sequence once, ordered by coordinate.
 
     Args:
         corpus: The tokenized genome.
         rows: With `chrom, start, end, strand`.
         dropped: Takes the number of rows dropped, by reason.
         source: Name of the file, for errors.
+        sense: Whether an interval is read along its strand. Where it is not, the same interval on the
+            other strand is the same sequence: a duplicate.
 
     Raises:
         InputError: If no chromosome is in the genome, or no row is left.
     """
+    rows = rows.sort_values(_INTERVAL, kind="stable", ignore_index=True)
     require_same_names(rows["chrom"].tolist(), corpus.chromosomes, what=source, genome=str(corpus.path))
     size = rows["chrom"].map(corpus.sizes)
     past = (rows["start"] < 0) | (rows["end"] > size)
     held = corpus.segments_holding(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy()) >= 0
     reasons = {
-        "duplicate": rows.duplicated(_INTERVAL).to_numpy(),
+        "duplicate": rows.duplicated(_INTERVAL if sense else _INTERVAL[:3]).to_numpy(),
         "chromosome not in the genome": size.isna().to_numpy(),
         "past the end of the chromosome": past.to_numpy(),
         "overlaps N, or bases that no token covers": ~held,
@@ -73,7 +75,7 @@ def usable_rows(
     if not left.any():
         lost = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
         raise InputError(f"{source}: none of its {len(rows)} rows can be used in {corpus.path} ({lost}).")
-    return rows[left].sort_values(_INTERVAL, kind="stable", ignore_index=True)
+    return rows[left].reset_index(drop=True)
 
 
 def split_of(
@@ -105,14 +107,14 @@ def split_generators(rows: pd.DataFrame, split: NDArray[np.integer]) -> list[dat
     """
     classes = set(rows["label"])
     generators = []
-    for number, (name, title) in enumerate(zip(SPLITS, _SPLIT_NAMES, strict=True)):
+    for number, name in enumerate(SPLITS):
         chosen = rows[split == number]
         if missing := classes - set(chosen["label"]):
             raise InputError(
                 f"The {name} split would have {len(chosen)} rows and none of class "
                 f"{', '.join(map(str, sorted(missing)))}: too few rows for this split, {len(rows)} in all."
             )
-        generators.append(datasets.SplitGenerator(name=title, gen_kwargs={"rows": chosen}))
+        generators.append(datasets.SplitGenerator(name=name, gen_kwargs={"rows": chosen}))
     return generators
 
 

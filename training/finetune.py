@@ -1,6 +1,7 @@
 """Fine-tune a model on a task: `accelerate launch -m training.finetune --config RECIPE`."""
 
 import dataclasses
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+import yaml
 from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
@@ -26,12 +28,20 @@ from transformers import (
 
 import model_card
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole, refuse_existing
+from grover_hf.files import folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import render_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
-from grover_hf.metrics.predictions import write_predictions
+from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import write_metrics
-from training.launch import batch_shape, explained_out_of_memory, require_processes, run_script, world_size
+from training.launch import (
+    batch_shape,
+    explained_out_of_memory,
+    require_positive,
+    require_processes,
+    run_script,
+    scheduler_type,
+    world_size,
+)
 from training.loss import global_cross_entropy
 from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
@@ -39,6 +49,8 @@ from training.task_data import Examples, Task, collator, longest_input, mean_ove
 
 _NEW = {"classifier", "score", "pooler"}
 """Modules that a fine-tuning adds to a pretrained model."""
+_NOT_SCIENCE = {"output", "resume", "overwrite", "processes", "per_device_batch_size", "workers"}
+"""Fields of a recipe that may change when a run goes on."""
 
 
 def _field(text: str, **default: Any) -> Any:
@@ -77,6 +89,7 @@ class FinetuneRecipe:
     bf16: bool = _field("mixed precision", default=False)
     workers: int = _field("processes that load data, a device", default=0)
     processes: int | None = _field("how many the launch must have; another number is an error", default=None)
+    resume: bool = _field("go on with the run in output, after the seeds that it finished", default=False)
     overwrite: bool = _field("replace the run that is in output", default=False)
 
 
@@ -98,46 +111,85 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
+    # Before anything is replaced: does the model open?
+    n_parameters = _count(_new_model(recipe, config))
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
-            inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
-            refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
-            shutil.rmtree(run, ignore_errors=True)
-            run.mkdir(parents=True, exist_ok=True)
-            write_recipe(run, dataclasses.asdict(recipe))
+            _prepare_folder(recipe, run)
 
-    trainings = []
-    best = -np.inf
     for seed in recipe.seeds:
+        if (run / "seeds" / f"{seed}.json").exists():
+            continue
         trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
         try:
             trainer.train()
-            trained = _tested(trainer, examples, seed)
+            # The Trainer would score the test rows as if they were those of validation.
+            trainer.compute_metrics = None
+            logits = trainer.predict(examples["test"]).predictions
         except (RuntimeError, MemoryError) as error:
             if explained := explained_out_of_memory(error, shape[0], recipe.batch_size):
                 raise explained from error
             raise
-        trainings.append(trained)
-        main = trainer.is_world_process_zero()
-        if main and trained["validation_mcc"] > best:
-            best = trained["validation_mcc"]
-            _write_weights(trainer, tokenizer, run)
-        if main:
-            print(
-                f"{run}, seed {seed}: {trained['steps']} steps, validation MCC {trained['validation_mcc']:.3f}, "
-                f"test MCC {trained['metrics']['mcc']:.3f}", flush=True,
-            )
+        if trainer.is_world_process_zero():
+            _write_training(trainer, tokenizer, run, seed, _by_row(examples["test"], logits))
         trainer.accelerator.wait_for_everyone()
-        if main:
-            shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    if not main:
-        return {}
-    return _write_report(recipe, run, task, trainings, world, n_parameters=_count(trainer.model))
+    return _write_report(recipe, run, task, world, n_parameters) if arguments.process_index == 0 else {}
+
+
+def _prepare_folder(recipe: FinetuneRecipe, run: Path) -> None:
+    """Make the folder of the run, or see that it is one to go on with."""
+    fields = dataclasses.asdict(recipe)
+    if recipe.resume:
+        try:
+            before = yaml.safe_load((run / "recipe.yaml").read_text())
+        except OSError:
+            raise InputError(f"{run} has no recipe.yaml: there is no run to go on with.") from None
+        if changed := [name for name in fields if name not in _NOT_SCIENCE and before.get(name) != fields[name]]:
+            raise InputError(
+                f"{run} was begun with another {', '.join(changed)}; go on with its own recipe, {run}/recipe.yaml."
+            )
+        if (run / "metrics.json").exists():
+            raise InputError(f"{run} is finished: it has metrics.json.")
+        return
+    inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
+    refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
+    shutil.rmtree(run, ignore_errors=True)
+    (run / "seeds").mkdir(parents=True)
+    write_recipe(run, fields)
+
+
+def _write_training(
+    trainer: Trainer, tokenizer: Any, run: Path, seed: int, tested: tuple[NDArray[np.int64], NDArray[np.float32]]
+) -> None:
+    """Keep what a seed gave, so that a stopped run goes on after it; its weights, if they are the best so far."""
+    labels, probabilities = tested
+    metrics = classification_metrics(labels, probabilities)
+    validation_mcc, steps = float(trainer.state.best_metric), trainer.state.global_step
+    if validation_mcc > max((training["validation_mcc"] for training in _trainings(run)), default=-np.inf):
+        _write_weights(trainer, tokenizer, run)
+    write_predictions(run / "seeds", predictions_of(labels, probabilities), f"{seed}.npz")
+    with written_whole(run / "seeds" / f"{seed}.json") as beside:
+        of_seed = {"seed": seed, "validation_mcc": validation_mcc, "steps": steps, "metrics": metrics}
+        beside.write_text(json.dumps(of_seed))
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    print(
+        f"{run}, seed {seed}: {steps} steps, validation MCC {validation_mcc:.3f}, test MCC {metrics['mcc']:.3f}",
+        flush=True,
+    )
+
+
+def _trainings(run: Path) -> list[dict[str, Any]]:
+    """Return what the finished seeds gave."""
+    return [json.loads(path.read_text()) for path in (run / "seeds").glob("*.json")]
 
 
 def _check(recipe: FinetuneRecipe) -> None:
     if recipe.long_input not in ("error", "windows"):
         raise InputError(f"long_input is {recipe.long_input!r}; it is error or windows.")
+    require_positive(
+        batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size, epochs=recipe.epochs
+    )
+    scheduler_type(recipe.scheduler)
     if not recipe.seeds or len(set(recipe.seeds)) != len(recipe.seeds):
         raise InputError(f"seeds are {recipe.seeds}; one or more are needed, each once.")
     if recipe.trust_remote_code and recipe.revision is None:
@@ -193,6 +245,11 @@ def _pretrained(recipe: FinetuneRecipe, config: Any) -> Any:
             recipe.model, config=config, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code,
             output_loading_info=True,
         )
+    except RuntimeError as error:
+        raise InputError(
+            f"The weights of {recipe.model} do not fit: {str(error).splitlines()[0]} A model that was fine-tuned "
+            "on other classes has a head of its own; begin with the pretrained one."
+        ) from error
     finally:
         transformers.logging.set_verbosity(verbosity)
     if missing := [name for name in loaded["missing_keys"] if not _NEW & set(name.split("."))]:
@@ -211,8 +268,8 @@ def _trainer(
     model = _new_model(recipe, config)
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        labels, probabilities = _by_row(examples["validation"], prediction.predictions)
-        predicted = probabilities.argmax(1)
+        labels, logits = _mean_logits(examples["validation"], prediction.predictions)
+        predicted = logits.argmax(1)
         return {
             "mcc": float(matthews_corrcoef(labels, predicted)), "accuracy": float((predicted == labels).mean()),
         }
@@ -245,7 +302,7 @@ def _training_arguments(
         per_device_eval_batch_size=4 * device_batch,
         gradient_accumulation_steps=accumulation,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type=recipe.scheduler,
+        lr_scheduler_type=scheduler_type(recipe.scheduler),
         warmup_steps=recipe.warmup_steps,
         adam_beta1=recipe.adam_beta1,
         adam_beta2=recipe.adam_beta2,
@@ -271,26 +328,21 @@ def _training_arguments(
     )
 
 
-def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return labels and probabilities of rows from the logits of examples."""
+    labels, mean = _mean_logits(examples, logits)
+    scaled = np.exp(mean - mean.max(1, keepdims=True), dtype=np.float32)
+    scaled /= scaled.sum(1, keepdims=True)
+    return labels, scaled
+
+
+def _mean_logits(
+    examples: Examples, logits: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     if not np.isfinite(logits).all():
         raise InputError("The model's output is no finite number: it diverged. Take a smaller learning_rate.")
     mean = mean_over_windows(logits, examples.row)
-    scaled = np.exp(mean - mean.max(1, keepdims=True))
-    first = np.searchsorted(examples.row, np.arange(len(mean)))
-    return examples.labels[first], scaled / scaled.sum(1, keepdims=True)
-
-
-def _tested(trainer: Trainer, examples: dict[str, Examples], seed: int) -> dict[str, Any]:
-    """Return how a training did on the test rows, with the weights that were best on validation rows."""
-    # The Trainer would score the test rows as if they were those of validation.
-    trainer.compute_metrics = None
-    labels, probabilities = _by_row(examples["test"], trainer.predict(examples["test"]).predictions)
-    return {
-        "seed": seed, "validation_mcc": float(trainer.state.best_metric), "steps": trainer.state.global_step,
-        "labels": labels, "probabilities": probabilities,
-        "metrics": classification_metrics(labels, probabilities),
-    }
+    return examples.labels[np.searchsorted(examples.row, np.arange(len(mean)))], mean
 
 
 def _count(model: Any) -> dict[str, int]:
@@ -308,12 +360,14 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
 
 
 def _write_report(
-    recipe: FinetuneRecipe, run: Path, task: Task, trainings: Sequence[dict[str, Any]], world: int, *,
-    n_parameters: dict[str, int],
+    recipe: FinetuneRecipe, run: Path, task: Task, world: int, n_parameters: dict[str, int]
 ) -> dict[str, Any]:
-    probabilities = np.stack([training["probabilities"] for training in trainings])
-    labels, predicted, _ = write_predictions(run, trainings[0]["labels"], probabilities)
-    intervals = mean_intervals(labels, predicted, rng=np.random.default_rng(0))
+    by_seed = {training["seed"]: training for training in _trainings(run)}
+    trainings = [by_seed[seed] for seed in recipe.seeds]
+    predictions = together([read_predictions(run / "seeds", f"{seed}.npz") for seed in recipe.seeds])
+    write_predictions(run, predictions)
+    labels = predictions.labels
+    intervals = mean_intervals(labels, predictions.predicted, rng=np.random.default_rng(0))
     by_metric = {name: [training["metrics"][name] for training in trainings] for name in trainings[0]["metrics"]}
     values = {name: float(np.mean(scores)) for name, scores in by_metric.items()}
     several = len(trainings) > 1
@@ -327,7 +381,8 @@ def _write_report(
                 "random_weights": recipe.random_weights, "lora_rank": recipe.lora_rank, **n_parameters,
             },
             "dataset": {
-                "name": task.name, "config": task.config, "sha256": task.facts.get("sha256"),
+                "name": task.name, "builder": task.facts.get("builder"), "config": task.config,
+                "sha256": task.facts.get("sha256"),
                 "vocabulary_sha256": task.facts.get("vocabulary_sha256"), "retokenized": recipe.retokenize,
             },
             "split": "test",
@@ -336,15 +391,13 @@ def _write_report(
             "standard_deviation": spread,
             "ci95": intervals,
             "seed": recipe.seeds[0],
-            "seeds": [
-                {name: training[name] for name in ("seed", "validation_mcc", "steps", "metrics")}
-                for training in trainings
-            ],
+            "seeds": trainings,
             "processes": world,
         },
     )
     facts = {"recipe": dataclasses.asdict(recipe), "report": content, "class_names": task.class_names}
     (run / "model" / "README.md").write_text(render_card(model_card.FINETUNED, facts))
+    shutil.rmtree(run / "seeds")
     low, high = intervals["mcc"]
     print(f"{run}: test MCC {values['mcc']:.3f} ({low:.3f} to {high:.3f}), mean of {len(trainings)} seeds")
     return content

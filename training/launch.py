@@ -58,6 +58,26 @@ def require_processes(*, wanted: int | None, bf16: bool, joined: int, n_gpu: int
         )
 
 
+def scheduler_type(name: str) -> str:
+    """Return the Trainer's name of a schedule that begins with the warm-up.
+
+    Raises:
+        InputError: If there is no such schedule.
+    """
+    # The Trainer's own "constant" has no warm-up.
+    known = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+    if name not in known:
+        raise InputError(f"scheduler is {name!r}; it is {', '.join(known)}.")
+    return known[name]
+
+
+def require_positive(**values: float) -> None:
+    """Raise `InputError` if a field of a recipe that counts something is not at least 1."""
+    for name, value in values.items():
+        if value < 1:
+            raise InputError(f"{name} is {value}; it is 1 or more.")
+
+
 def explained_out_of_memory(
     error: BaseException, per_device_batch_size: int, batch_size: int
 ) -> InputError | None:

@@ -36,7 +36,14 @@ from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
-from training.launch import batch_shape, require_processes, run_script, world_size
+from training.launch import (
+    batch_shape,
+    require_positive,
+    require_processes,
+    run_script,
+    scheduler_type,
+    world_size,
+)
 from training.loss import global_cross_entropy
 from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
@@ -156,6 +163,10 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     """Run a pretraining; return the content of `metrics.json`."""
     run = Path(recipe.output)
     world = world_size()
+    require_positive(
+        batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size,
+        max_steps=recipe.max_steps,
+    )
     encoder = load_encoder(recipe.tokenizer)
     splits, dataset_facts = _open_windows(recipe, encoder)
     shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
@@ -276,7 +287,7 @@ def _training_arguments(
         per_device_eval_batch_size=device_batch,
         gradient_accumulation_steps=accumulation,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type=recipe.scheduler,
+        lr_scheduler_type=scheduler_type(recipe.scheduler),
         warmup_steps=recipe.warmup_steps,
         adam_beta1=recipe.adam_beta1,
         adam_beta2=recipe.adam_beta2,

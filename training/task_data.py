@@ -1,6 +1,7 @@
 """A task's rows as a model reads them: whose tokens, how long, in which batches."""
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from grover_hf.corpus.facts import read_all_facts, require_whole_files
+from grover_hf.corpus.facts import choose_config, read_all_facts
+from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.long_input import window_starts
 from grover_hf.tokenization.vocabulary import vocabulary_sha256
-
-SPLITS = ("train", "validation", "test")
 
 Ids = list[NDArray[np.integer]]
 Collator = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -39,33 +40,32 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     """What a model reads: rows, or the windows of rows that are too long."""
 
     input_ids: list[NDArray[np.integer]]
-    """With special tokens."""
+    """Without special tokens; views of one array."""
     labels: NDArray[np.int64]
     row: NDArray[np.int64]
     """The row that each example belongs to, ascending."""
+    around: tuple[list[int], list[int]]
+    """Special tokens before and after each example."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        return {"input_ids": self.input_ids[number], "labels": self.labels[number]}
+        before, after = self.around
+        input_ids = np.concatenate([before, self.input_ids[number], after])
+        return {"input_ids": input_ids, "labels": self.labels[number]}
 
 
 def open_task(dataset: str, config: str | None) -> Task:
     """Open a folder made by `grover build`, or any dataset with the columns `sequence` and `label`.
 
     Raises:
-        InputError: If it cannot be loaded, or lacks a split, `label` or `sequence`.
+        InputError: If it cannot be loaded, lacks a split, `label` or `sequence`, or its labels are
+            not 0, 1, 2, ...
     """
     facts: dict[str, Any] = {}
-    if Path(dataset).is_dir():
-        known = read_all_facts(dataset)
-        if known:
-            config = _default_config(dataset, known) if config is None else config
-            if config not in known:
-                raise InputError(f"{dataset} has no configuration {config!r}; it has {', '.join(known)}.")
-            facts = known[config]
-            require_whole_files(dataset, config)
+    if Path(dataset).is_dir() and read_all_facts(dataset):
+        config, facts = choose_config(dataset, config)
     try:
         splits = datasets.load_dataset(dataset, config)
     except (FileNotFoundError, ValueError) as error:
@@ -75,12 +75,7 @@ def open_task(dataset: str, config: str | None) -> Task:
     features = splits["train"].features
     if missing := [name for name in ("sequence", "label") if name not in features]:
         raise InputError(f"{dataset} has no column {', '.join(missing)}; it has {', '.join(features)}.")
-    label = features["label"]
-    if isinstance(label, datasets.ClassLabel):
-        names = list(label.names)
-    else:
-        names = [str(number) for number in range(int(max(splits["train"]["label"])) + 1)]
-    return Task(facts.get("dataset", dataset), config or "default", splits, facts, names)
+    return Task(facts.get("dataset", dataset), config or "default", splits, facts, _class_names(dataset, splits))
 
 
 def read_examples(
@@ -99,8 +94,11 @@ def read_examples(
         InputError: If the dataset's ids belong to another vocabulary, or inputs are too long.
     """
     ids_of = _reader(task, tokenizer, retokenize=retokenize)
-    prefix, suffix = _special_around(tokenizer)
-    room = max_tokens - len(prefix) - len(suffix)
+    around = _special_around(tokenizer)
+    n_special = sum(map(len, around))
+    room = max_tokens - n_special
+    if room < 1:
+        raise InputError(f"max_tokens is {max_tokens}, which leaves no room beside {n_special} special tokens.")
     examples = {}
     for name in SPLITS:
         split = task.splits[name]
@@ -113,15 +111,15 @@ def read_examples(
                 f"{task.name}, {name}: {n_long} of {len(lengths)} inputs have more than the {room} tokens that "
                 f"the model takes, the longest {lengths.max()}. Nothing is cut silently: say --long_input windows."
             )
-        starts = [window_starts(int(length), room) for length in lengths]
+        starts = [window_starts(int(length), room).tolist() for length in lengths]
+        n_windows = [len(of_row) for of_row in starts]
         examples[name] = Examples(
             input_ids=[
-                np.concatenate([prefix, ids[start : start + room], suffix])
-                for ids, of_row in zip(all_ids, starts, strict=True)
-                for start in of_row
+                ids[start : start + room] for ids, of_row in zip(all_ids, starts, strict=True) for start in of_row
             ],
-            labels=np.repeat(np.array(split["label"], np.int64), [len(of_row) for of_row in starts]),
-            row=np.repeat(np.arange(len(split)), [len(of_row) for of_row in starts]),
+            labels=np.repeat(np.array(split["label"], np.int64), n_windows),
+            row=np.repeat(np.arange(len(split)), n_windows),
+            around=around,
         )
     return examples
 
@@ -159,17 +157,27 @@ def collator(tokenizer: Any, model: torch.nn.Module) -> Collator:
     return collate
 
 
-def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> NDArray[np.float64]:
+def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> NDArray[np.floating]:
     """Return the mean logits of each row over its windows, shape (n_rows, C)."""
-    sums = np.zeros((int(row[-1]) + 1, logits.shape[1]))
-    np.add.at(sums, row, logits)
-    return sums / np.bincount(row)[:, None]
+    first = np.searchsorted(row, np.arange(int(row[-1]) + 1))
+    if len(first) == len(row):
+        return logits
+    return np.add.reduceat(logits, first) / np.bincount(row)[:, None]
 
 
-def _default_config(dataset: str, known: dict[str, Any]) -> str:
-    if len(known) > 1 and "bpe-600" not in known:
-        raise InputError(f"{dataset} has the configurations {', '.join(known)}; say which: --dataset_config NAME.")
-    return "bpe-600" if "bpe-600" in known else next(iter(known))
+def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
+    feature = splits["train"].features["label"]
+    labels = {name: set(splits[name].unique("label")) for name in SPLITS}
+    every = set.union(*labels.values())
+    if odd := [label for label in every if not isinstance(label, int) or label < 0]:
+        raise InputError(f"{dataset} has the label {odd[0]!r}; labels are 0, 1, 2, ... Number your classes first.")
+    names = feature.names if isinstance(feature, datasets.ClassLabel) else list(map(str, range(max(every) + 1)))
+    if max(every) >= len(names) or len(labels["train"]) < 2:
+        raise InputError(
+            f"{dataset} has labels up to {max(every)}, {len(names)} classes, and {len(labels['train'])} of them "
+            "in train: two or more must be there."
+        )
+    return list(names)
 
 
 def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datasets.Dataset], Ids]:
@@ -184,8 +192,18 @@ def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datase
                 f"model's tokenizer has {own[:12]}.... Say --retokenize true to tokenize the sequences with the "
                 "model's; tokens at their ends then differ from those in the genome."
             )
-        return lambda split: list(split.with_format("numpy", columns=["input_ids"])["input_ids"][:])
+        return _stored_ids
     return lambda split: _tokenized(tokenizer, split["sequence"])
+
+
+def _stored_ids(split: datasets.Dataset) -> Ids:
+    """Return views of the ids as they are stored, two bytes a token."""
+    column = split.with_format("arrow")["input_ids"][:]
+    found: Ids = []
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy()
+        found += [values[first:last] for first, last in itertools.pairwise(offsets)]
+    return found
 
 
 def _tokenized(tokenizer: Any, sequences: Iterable[str]) -> Ids:
@@ -194,7 +212,7 @@ def _tokenized(tokenizer: Any, sequences: Iterable[str]) -> Ids:
     for first in range(0, len(texts), 1_000):
         # Without `truncation` and `max_length`: length is checked by `read_examples`.
         ids = tokenizer(texts[first : first + 1_000], add_special_tokens=False, verbose=False)["input_ids"]
-        found += [np.asarray(row, np.int64) for row in ids]
+        found += [np.asarray(row, np.uint32) for row in ids]
     return found
 
 

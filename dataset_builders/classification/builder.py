@@ -70,8 +70,9 @@ class Classification(datasets.ArrowBasedBuilder):
         dropped: dict[str, int] = {}
         if config.corpus is not None:
             self._corpus = TokenizedGenome.open(config.corpus)
-            _require_one_label(rows, ["chrom", "start", "end", "strand"], config.table)
-            rows = usable_rows(self._corpus, rows, dropped, source=config.table)
+            place = ["chrom", "start", "end"]
+            _require_one_label(rows, [*place, "strand"] if config.sense else place, config.table)
+            rows = usable_rows(self._corpus, rows, dropped, source=config.table, sense=config.sense)
         else:
             _require_one_label(rows, ["sequence"], config.table)
             repeated = rows.duplicated("sequence")
@@ -92,14 +93,15 @@ class Classification(datasets.ArrowBasedBuilder):
         return split_of(rows, keys, by=self.config.split_by, seed=self.config.seed)
 
     def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
+        tokenizer = self.config.tokenizer
+        encoder = self._corpus.encoder if tokenizer is None else encoder_named(tokenizer)
         for first, some in in_slices(rows):
             if self.config.corpus is None:
-                assert self.config.tokenizer is not None
-                ids = tokenized_alone(encoder_named(self.config.tokenizer), some["sequence"])
+                ids = tokenized_alone(encoder, some["sequence"])
                 columns = {name: some[name].to_numpy() for name in ("sequence", "label")} | {"input_ids": ids}
             elif self.config.sense:
                 sequences = sequences_of(self._corpus, some, sense=True)
-                columns = alone(self._corpus.encoder, some, sequences)
+                columns = alone(encoder, some, sequences)
             else:
                 columns = in_context(self._corpus, some)
             yield first, arrow_table(columns, self.info.features)

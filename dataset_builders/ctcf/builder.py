@@ -78,6 +78,10 @@ class Ctcf(datasets.ArrowBasedBuilder):
             hits, peaks, None if config.ambiguous is None else read_bed(config.ambiguous)
         )
         middle = (hits["start"] + hits["end"]) // 2
+        if not len(hits):
+            raise InputError(
+                f"No occurrence of the motif is left: {config.peaks} has no peak on {', '.join(without_peaks)}."
+            )
         rows = hits.rename(columns={"start": "motif_start", "end": "motif_end"})
         rows = rows.assign(start=middle - FLANK_BP, end=middle + FLANK_BP + 1)
         rows = usable_rows(self._corpus, rows, dropped, source="the motif's occurrences")
@@ -98,10 +102,10 @@ class Ctcf(datasets.ArrowBasedBuilder):
         config = self.config
         if config.hits is not None:
             hits = read_fimo(config.hits)
-            hits = hits[hits["p_value"] < config.p_value]
             require_same_names(
                 hits["chrom"].tolist(), self._corpus.chromosomes, what=config.hits, genome=config.corpus
             )
+            hits = hits[hits["p_value"] < config.p_value]
         else:
             assert config.motif is not None
             hits = find_motif(self._corpus, read_jaspar(config.motif)[1], p_value=config.p_value)
@@ -134,10 +138,9 @@ def labelled_hits(
     kept = hits[~excluded].reset_index(drop=True)
     n_peaks = bioframe.count_overlaps(kept, peaks[["chrom", "start", "end"]])["count"]
     label = (n_peaks > 0).astype("int64")
-    unsure = label < 0
-    if ambiguous is not None:
-        n_ambiguous = bioframe.count_overlaps(kept, ambiguous[["chrom", "start", "end"]])["count"]
-        unsure = (n_ambiguous > 0) & (label == 0)
+    less_certain = peaks if ambiguous is None else ambiguous
+    n_less_certain = bioframe.count_overlaps(kept, less_certain[["chrom", "start", "end"]])["count"]
+    unsure = (n_less_certain > 0) & (label == 0)
     dropped = {
         "on a chromosome without any peak": int(excluded.sum()),
         "unbound, but meets a less certain peak": int(unsure.sum()),

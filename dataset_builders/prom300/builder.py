@@ -80,13 +80,12 @@ class Prom300(datasets.ArrowBasedBuilder):
         promoters = pd.DataFrame(
             {
                 "chrom": promoters["chrom"], "start": start, "end": start + UPSTREAM_BP + DOWNSTREAM_BP + 1,
-                "strand": promoters["strand"],
+                "strand": promoters["strand"], "tss": promoters["tss"],
             }
         )
         n_given = len(promoters) + sum(dropped.values())
-        promoters = usable_rows(self._corpus, promoters, dropped, source=config.promoters)
-        tss = promoters["start"] + np.where(promoters["strand"] == "+", UPSTREAM_BP, DOWNSTREAM_BP)
-        initiators = initiator_share(self._corpus, promoters.assign(tss=tss), config.promoters)
+        promoters = usable_rows(self._corpus, promoters, dropped, source=config.promoters, sense=config.sense)
+        initiators = initiator_share(self._corpus, promoters, config.promoters)
         rows = pd.concat([promoters.assign(shuffled=False, label=1), promoters.assign(shuffled=True, label=0)])
         # A promoter and its copy stand together.
         rows = rows.sort_values(["chrom", "start", "strand", "label"], kind="stable", ignore_index=True)
@@ -167,6 +166,8 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
     if split_by not in SPLITS_BY:
         raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     opened = TokenizedGenome.open(corpus)
+    if shuffle_unit == opened.encoder.name:
+        shuffle_unit = None
     unit = None if shuffle_unit is None else encoder_named(shuffle_unit)
     if unit is not None and unit.vocabulary_sha256 == opened.vocabulary_sha256:
         unit = shuffle_unit = None

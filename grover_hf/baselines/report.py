@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
-from grover_hf.baselines.tfidf_forest import TREES, tfidf_forest
-from grover_hf.corpus.facts import read_all_facts
+from grover_hf.baselines.tfidf_forest import MEMORY_BYTES, TREES, tfidf_forest
+from grover_hf.corpus.facts import choose_config
 from grover_hf.errors import InputError
 from grover_hf.files import refuse_existing
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
-from grover_hf.metrics.predictions import write_predictions
+from grover_hf.metrics.predictions import predictions_of, write_predictions
 from grover_hf.metrics.report import write_metrics
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
@@ -32,7 +32,7 @@ class BaselinePlan:
     dataset: Path
     """A folder that `grover build` made, with train, validation and test splits."""
     config: str | None = None
-    """A configuration of it; None for `bpe-600`, or its first."""
+    """A configuration of it; None for `bpe-600`, or its only one."""
     method: str = "tfidf"
     """tfidf; majority, of the classes in train; gc, GC content; canonical-bpe, whether two neighbouring
     tokens are a merge; nearest, the label of the most similar train row."""
@@ -42,6 +42,8 @@ class BaselinePlan:
     """Of k-mers; None for K."""
     max_trees: int = TREES[-1]
     """Largest number of trees to choose from; smaller ones are as in the paper."""
+    memory_gb: float = MEMORY_BYTES / 1e9
+    """What the trees held at once may take; fewer rows are used where one tree would not fit."""
     seed: int = 0
     """Of the forest and the bootstrap."""
 
@@ -59,13 +61,7 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
             f"{plan.method} needs {'no --tokenizer' if plan.tokenizer else '--tokenizer kmer-K, FOLDER or FILE'}."
         )
     refuse_existing(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
-    known = read_all_facts(plan.dataset)
-    if not known:
-        raise InputError(f"{plan.dataset} is no dataset made by `grover build`: it has no facts.json.")
-    config = plan.config or ("bpe-600" if "bpe-600" in known else next(iter(known)))
-    if config not in known:
-        raise InputError(f"{plan.dataset} has no configuration {config!r}; it has {', '.join(known)}.")
-    facts = known[config]
+    config, facts = choose_config(plan.dataset, plan.config)
     splits = datasets.load_dataset(str(plan.dataset), config)
     if missing := [name for name in ("train", "validation", "test") if name not in splits]:
         raise InputError(f"{plan.dataset} has no split {', '.join(missing)}.")
@@ -73,14 +69,14 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     n_classes = splits["train"].features["label"].num_classes
     probabilities, details = _scored(plan, splits, labels, n_classes, facts)
     output.mkdir(parents=True, exist_ok=True)
-    write_predictions(output, labels["test"], probabilities[None])
+    write_predictions(output, predictions_of(labels["test"], probabilities))
     return write_metrics(
         output,
         {
             "task": facts.get("subset", facts["dataset"]),
             "model": {"kind": plan.method, **details},
             "dataset": {
-                "name": facts["dataset"], "config": config, "sha256": facts["sha256"],
+                "name": facts["dataset"], "builder": facts["builder"], "config": config, "sha256": facts["sha256"],
                 "vocabulary_sha256": facts["vocabulary_sha256"],
             },
             "split": "test",
@@ -94,7 +90,7 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
 
 def _scored(
     plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+) -> tuple[NDArray[np.floating], dict[str, Any]]:
     """Return the probabilities of the test rows, and what else is to be known of the baseline."""
     train = labels["train"]
     if plan.method == "majority":
@@ -103,9 +99,14 @@ def _scored(
         return no_model.gc_content(splits["train"]["sequence"], train, splits["test"]["sequence"], n_classes), {}
     if plan.method == "nearest":
         nearest, similarity = no_model.nearest_train_row(splits["train"]["sequence"], splits["test"]["sequence"])
+        # A row that shares nothing with any other has no nearest one: it gets the majority.
+        found = np.where(similarity > 0, train[nearest], np.bincount(train).argmax())
         shares = {str(limit): float(np.mean(similarity >= limit - 1e-9)) for limit in (0.5, 0.9, 1.0)}
-        details = {"k": no_model.NEAREST_K, "share_of_test_rows_by_least_similarity": shares}
-        return np.eye(n_classes)[train[nearest]], details
+        details = {
+            "k": no_model.NEAREST_K, "share_of_test_rows_by_least_similarity": shares,
+            "share_of_test_rows_without_any": float(np.mean(similarity == 0)),
+        }
+        return (found[:, None] == np.arange(n_classes)).astype(np.float32), details
     assert plan.tokenizer is not None
     if plan.method == "canonical-bpe":
         return _canonical(plan.tokenizer, splits, labels, n_classes, facts)
@@ -114,7 +115,7 @@ def _scored(
 
 def _canonical(
     tokenizer: str, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+) -> tuple[NDArray[np.floating], dict[str, Any]]:
     encoder = encoder_named(tokenizer)
     if not isinstance(encoder, GenomeEncoder) or "input_ids" not in splits["train"].features:
         raise InputError("canonical-bpe looks at byte-pair tokens: it needs a dataset with them and their merges.")
@@ -133,13 +134,13 @@ def _canonical(
 
 def _tfidf(
     plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+) -> tuple[NDArray[np.floating], dict[str, Any]]:
     assert plan.tokenizer is not None
     encoder = encoder_named(plan.tokenizer)
     documents = {name: documents_of(split["sequence"], encoder, plan.stride) for name, split in splits.items()}
     fitted = tfidf_forest(
         (documents["train"], labels["train"]), (documents["validation"], labels["validation"]), documents["test"],
-        trees=_trees(plan.max_trees), seed=plan.seed,
+        trees=_trees(plan.max_trees), seed=plan.seed, memory_bytes=int(plan.memory_gb * 1e9),
     )
     probabilities = np.zeros((len(fitted.probabilities), n_classes))
     probabilities[:, : fitted.probabilities.shape[1]] = fitted.probabilities

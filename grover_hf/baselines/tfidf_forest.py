@@ -10,10 +10,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import matthews_corrcoef
 
+from grover_hf.errors import InputError
+
 TREES = (100, 200, 500, 1_000, 2_000)
 """Numbers of trees to choose from; the paper says "between 100 and 2,000"."""
 MEMORY_BYTES = 4 << 30
-"""What the trees that are held at once may take."""
+"""What the trees that are held at once may take, if nothing else is said."""
 
 Rows = tuple[Sequence[str], NDArray[np.integer]]
 
@@ -48,8 +50,11 @@ def tfidf_forest(
         test_documents: As those of `train`.
         trees: Numbers of trees to choose from, ascending.
         seed: Of the forest, and of the choice of rows where not all fit.
-        memory_bytes: Bound on the trees held at once. Where one tree on all rows would exceed it,
-            as many rows are drawn as fit.
+        memory_bytes: Bound on the trees held at once; the probabilities of the rows come on top.
+            Where one tree on all rows would exceed it, as many rows are drawn as fit.
+
+    Raises:
+        InputError: If no document has a word that `TfidfVectorizer` takes.
     """
     documents, labels = train
     n_classes = int(max(labels.max(), validation[1].max())) + 1
@@ -62,7 +67,13 @@ def tfidf_forest(
     at_once = max(1, min(memory_bytes // (bytes_a_row * n_rows), trees[-1]))
 
     vectorizer = TfidfVectorizer()
-    features = vectorizer.fit_transform(documents)
+    try:
+        features = vectorizer.fit_transform(documents)
+    except ValueError as error:
+        raise InputError(
+            f"TF-IDF finds no word ({error}): scikit-learn's default, which the paper uses, drops tokens of one "
+            "letter. Take longer tokens."
+        ) from None
     others = [vectorizer.transform(validation[0]), vectorizer.transform(test_documents)]
     sums = [np.zeros((other.shape[0], n_classes), np.float32) for other in others]
     forest = RandomForestClassifier(n_estimators=0, warm_start=True, random_state=seed, n_jobs=-1)

@@ -17,7 +17,8 @@ def baselines(
     ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
     max_trees: Annotated[int, typer.Option(help="largest forest to choose from")] = 2_000,
-    config: Annotated[str | None, typer.Option(help="of the dataset; bpe-600 or its first if not given")] = None,
+    memory_gb: Annotated[float, typer.Option(min=0.01, help="for the trees held at once")] = 4.0,
+    config: Annotated[str | None, typer.Option(help="of the dataset; bpe-600 or its only one")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -26,7 +27,7 @@ def baselines(
 
     plan = BaselinePlan(
         dataset=dataset, config=config, method=method, tokenizer=tokenizer, stride=stride, max_trees=max_trees,
-        seed=seed,
+        memory_gb=memory_gb, seed=seed,
     )
     report = score_baseline(plan, output, overwrite=overwrite)
     (low, high), mcc, model = report["ci95"]["mcc"], report["metrics"]["mcc"], report["model"]

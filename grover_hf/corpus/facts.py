@@ -9,6 +9,8 @@ from typing import Any
 from grover_hf.errors import InputError
 
 _NAME = "facts.json"
+DEFAULT_CONFIG = "bpe-600"
+"""The configuration that is meant where none is named: the paper's vocabulary, variant and split."""
 
 
 def write_facts(config_folder: Path, facts: dict[str, Any]) -> None:
@@ -28,6 +30,29 @@ def read_facts(folder: str | Path, config_name: str) -> dict[str, Any]:
             f"{folder} has no dataset configuration {config_name!r}; it has {', '.join(facts) or 'none'}."
         )
     return facts[config_name]
+
+
+def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dict[str, Any]]:
+    """Return name and facts of a configuration of a dataset, whose files must be whole.
+
+    Args:
+        folder: Of the dataset.
+        config_name: None for `bpe-600`, or for the only one.
+
+    Raises:
+        InputError: If it is no dataset of ours, has no such configuration, or several to choose
+            from; or if its files are not those it was made with.
+    """
+    known = read_all_facts(folder)
+    if not known:
+        raise InputError(f"{folder} is no dataset made by `grover build`: it has no facts.json.")
+    if config_name is None:
+        if len(known) > 1 and DEFAULT_CONFIG not in known:
+            raise InputError(f"{folder} has the configurations {', '.join(known)}; say which.")
+        config_name = DEFAULT_CONFIG if DEFAULT_CONFIG in known else next(iter(known))
+    facts = read_facts(folder, config_name)
+    require_whole_files(folder, config_name)
+    return config_name, facts
 
 
 def require_whole_files(folder: str | Path, config_name: str) -> None:

@@ -1,7 +1,8 @@
 """The only code that decides which split a row belongs to.
 
-A row's split depends on its own key and the seed, so it does not change with the order or the
-number of rows.
+A row's split at random depends on its own key and the seed alone, so it does not change with the
+order or the number of rows. Splits that keep chromosomes or groups together depend on which rows
+there are, but not on their order.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def row_keys(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:
     Args:
         columns: Strings (chromosome, strand) or integers (positions), each of shape (n,).
     """
-    return keyed_bits(*(_numbers(np.asarray(column)) for column in columns))
+    return keyed_bits(*map(_numbers, columns))
 
 
 def random_split(keys: NDArray[np.uint64], *, seed: int, shares: Sequence[float] = SHARES) -> NDArray[np.int64]:
@@ -96,14 +97,15 @@ def overlapping_groups(
     table = pd.DataFrame({"chrom": np.asarray(chroms, object), "start": starts, "end": ends})
     # Half-open intervals that touch do not overlap: no min_dist.
     table = bioframe.cluster(table, min_dist=None)
-    first = table.groupby("cluster")["cluster_start"].transform("first")
-    return row_keys(np.asarray(chroms), first.to_numpy(np.int64))
+    return row_keys(chroms, table["cluster_start"].to_numpy(np.int64))
 
 
-def _numbers(values: NDArray[Any]) -> NDArray[np.uint64]:
+def _numbers(values: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:
     """Return integers as they are, and a digest of each string."""
-    if values.dtype.kind in "iu":
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         return values.astype(np.uint64)
-    names, inverse = np.unique(values.astype(str), return_inverse=True)
-    digests = [hashlib.sha256(name.encode()).digest()[:8] for name in names.tolist()]
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)[inverse]
+    # As objects: numpy's own strings are all as wide as the longest.
+    codes, names = pd.factorize(np.asarray(values, object))
+    digests = [hashlib.sha256(str(name).encode()).digest()[:8] for name in names]
+    keys: NDArray[np.uint64] = np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)[codes]
+    return keys

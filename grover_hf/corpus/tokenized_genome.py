@@ -31,7 +31,7 @@ from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.progress import progress_bar
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tokenization.export import load_encoder, save_tokenizer
+from grover_hf.tokenization.export import encoder_named, load_encoder, save_tokenizer
 from grover_hf.tokenization.special_tokens import UNK_ID
 from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
@@ -161,7 +161,7 @@ class TokenizedGenome:
         Raises:
             InputError: If the FASTA file or the tokenizer cannot be used.
         """
-        encoder = load_encoder(tokenizer)
+        encoder = encoder_named(tokenizer)
         path = cache_dir() / "corpora" / f"{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
         if not (path / "corpus.json").exists():
             cls.build(ReferenceGenome(genome), encoder, path)

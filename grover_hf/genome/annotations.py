@@ -34,10 +34,10 @@ def read_bed(path: str | Path) -> pd.DataFrame:
         is "+".
 
     Raises:
-        InputError: If a line is no BED interval, or many are empty, as in files that count from 1.
+        InputError: If a line is no BED interval, or holds no base, as in files that count from 1.
     """
     path = Path(path)
-    return _read_bed(path, _lines(path), _BED)
+    return _with_strand(_read_bed(path, _lines(path), _BED))
 
 
 def read_promoters(path: str | Path) -> pd.DataFrame:
@@ -47,15 +47,18 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
         `chrom, tss, strand, name`; `tss` is the 0-based position of the first transcribed base.
 
     Raises:
-        InputError: If the file is none of these.
+        InputError: If the file is none of these, or a start site has no strand.
     """
     path = Path(path)
     lines = _lines(path)
     if lines[0].startswith("FP "):
         return _from_fps(path, lines)
     if _REFSEQ.match(lines[0]):
-        return _from_sga(path, lines)
+        table = _from_sga(path, lines)
+        _require_strands(table["strand"], path)
+        return table
     table = _read_bed(path, lines, _BED_8)
+    _require_strands(table["strand"] if "strand" in table else pd.Series("", index=table.index), path)
     size = table["end"] - table["start"]
     if (size == 1).all():
         tss = table["start"]
@@ -88,20 +91,38 @@ def read_fimo(path: str | Path) -> pd.DataFrame:
     for name in ("start", "end"):
         table[name] = _integers(table[name], path, name)
     table["start"] -= 1
-    table["p_value"] = table["p_value"].astype(float)
+    p_values = pd.to_numeric(table["p_value"], errors="coerce")
+    if p_values.isna().any():
+        raise InputError(f"{path}: p-value {table['p_value'][p_values.isna()].iloc[0]!r} is no number.")
+    table["p_value"] = p_values
     _require_intervals(table, path)
     return table
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table with a header, tab- or comma-separated by its name (.csv), all values as text."""
+    """Read a table with a header, tab- or comma-separated by its name (.csv), all values as text.
+
+    A "#" before the header is taken away; other lines that begin with one are comments. Empty
+    fields are missing values, and nothing else is.
+
+    Raises:
+        InputError: If it is no table, or has no row.
+    """
     path = Path(path)
     separator = "," if ".csv" in path.suffixes else "\t"
+    lines = _text_lines(path)
+    n_comments = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    rows = [line for line in lines[n_comments:] if not line.startswith("#")]
+    header = lines[n_comments - 1] if n_comments else ""
+    if rows and separator in header and header.count(separator) == rows[0].count(separator):
+        rows.insert(0, header.lstrip("# "))
+    if len(rows) < 2:
+        raise InputError(f"{path} has no row below a header.")
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, comment="#", skip_blank_lines=True)
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (ValueError, OSError, EOFError) as error:
+        return pd.read_csv(
+            io.StringIO("\n".join(rows)), sep=separator, dtype=str, keep_default_na=False, na_values=[""]
+        )
+    except ValueError as error:
         raise InputError(f"{path} is no table: {error}") from error
 
 
@@ -165,17 +186,21 @@ def require_same_names(chroms: Sequence[str], known: Sequence[str], *, what: str
     )
 
 
-def _lines(path: Path) -> list[str]:
+def _text_lines(path: Path) -> list[str]:
+    """Return the lines of a text file, plain or gzip, without those that are blank."""
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rt") if packed else open(path) as file:
-            lines = [line.rstrip("\r\n") for line in file]
+            return [line.rstrip("\r\n") for line in file if line.strip()]
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
-    lines = [line for line in lines if line.strip() and not line.startswith(_TRACK_LINES)]
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line for line in _text_lines(path) if not line.startswith(_TRACK_LINES)]
     if not lines:
         raise InputError(f"{path} has no line with an interval.")
     return lines
@@ -189,7 +214,7 @@ def _read_bed(path: Path, lines: list[str], names: Sequence[str]) -> pd.DataFram
     for name in ("start", "end"):
         table[name] = _integers(table[name], path, name)
     _require_intervals(table, path)
-    return _with_strand(table)
+    return table
 
 
 def _columns(path: Path, lines: list[str]) -> pd.DataFrame:
@@ -231,6 +256,15 @@ def _require_intervals(table: pd.DataFrame, path: Path) -> None:
         raise InputError(
             f"{path} has {n_empty} intervals of no base. Do its positions count from 1? BED and our tables count "
             "from 0, and the end is not included: subtract 1 from every start."
+        )
+
+
+def _require_strands(strand: pd.Series, path: Path) -> None:
+    unknown = ~strand.isin(["+", "-"])
+    if unknown.any():
+        raise InputError(
+            f"{path}: {unknown.sum()} start sites have no strand, + or - (BED: the sixth column), the first in "
+            f"row {unknown.to_numpy().argmax() + 1}. Which bases are upstream depends on it."
         )
 
 

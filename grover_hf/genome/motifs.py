@@ -43,7 +43,10 @@ def read_jaspar(path: str | Path) -> tuple[str, NDArray[np.float64]]:
         raise InputError(
             f"{path} has {len(names)} JASPAR motifs; one is read: a line >NAME, then A [ ... ] to T [ ... ]."
         )
-    values = [list(map(float, match.group(1).split())) for match in rows.values() if match]
+    try:
+        values = [list(map(float, match.group(1).split())) for match in rows.values() if match]
+    except ValueError as error:
+        raise InputError(f"{path}: a count of {names[0]} is no number: {error}") from None
     if len({len(row) for row in values}) != 1 or not values[0]:
         lengths = ", ".join(str(len(row)) for row in values)
         raise InputError(f"{path}: the rows of {names[0]} have {lengths} columns.")

@@ -34,7 +34,7 @@ def classification_metrics(
     _check(labels, probabilities)
     n_classes = probabilities.shape[1]
     predicted = probabilities.argmax(1)
-    average = "binary" if n_classes == 2 else "macro"
+    average = {"average": "binary"} if n_classes == 2 else {"average": "macro", "labels": np.unique(labels)}
     occurring = np.unique(labels)
     scores = probabilities[:, 1] if n_classes == 2 else probabilities[:, occurring]
     one_hot = labels if n_classes == 2 else (labels[:, None] == occurring).astype(np.uint8)
@@ -44,9 +44,9 @@ def classification_metrics(
         values = {
             "mcc": sk.matthews_corrcoef(labels, predicted),
             "accuracy": sk.accuracy_score(labels, predicted),
-            "f1": sk.f1_score(labels, predicted, average=average),
-            "precision": sk.precision_score(labels, predicted, average=average),
-            "recall": sk.recall_score(labels, predicted, average=average),
+            "f1": sk.f1_score(labels, predicted, **average),
+            "precision": sk.precision_score(labels, predicted, **average),
+            "recall": sk.recall_score(labels, predicted, **average),
             "auroc": sk.roc_auc_score(one_hot, scores, average="macro"),
             "auprc": sk.average_precision_score(one_hot, scores, average="macro"),
         }

@@ -1,6 +1,7 @@
 """`predictions.npz`: what a model said of every test row, so that two models can be compared row by row."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from grover_hf.errors import InputError
 from grover_hf.files import written_whole
 
+FILE_NAME = "predictions.npz"
 _MOST_CLASSES = 16
 """With more, probabilities would fill the disk: 4,096 classes of 100,000 rows are 1.6 GB a training."""
 
@@ -25,29 +27,33 @@ class Predictions(NamedTuple):
     """Of every class by training, shape (n_trainings, n, C); None with more than 16 classes."""
 
 
-def write_predictions(run: Path, labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Predictions:
-    """Write and return `RUN/predictions.npz`.
+def predictions_of(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Predictions:
+    """Return what one training says: true classes, shape (n,), and probabilities of every class, (n, C)."""
+    kept = probabilities.astype(np.float32)[None] if probabilities.shape[1] <= _MOST_CLASSES else None
+    return Predictions(labels.astype(np.int64), probabilities.argmax(1)[None], kept)
 
-    Args:
-        run: Its folder.
-        labels: True classes, shape (n,).
-        probabilities: Of every class by training, shape (n_trainings, n, C).
-    """
-    kept = probabilities.astype(np.float32) if probabilities.shape[2] <= _MOST_CLASSES else None
-    predictions = Predictions(labels.astype(np.int64), probabilities.argmax(2), kept)
-    arrays = {name: value for name, value in predictions._asdict().items() if value is not None}
-    with written_whole(run / "predictions.npz") as beside, open(beside, "wb") as file:
+
+def together(trainings: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of several trainings, on the same rows, as one."""
+    each = [training.probabilities for training in trainings]
+    probabilities = None if each[0] is None else np.concatenate([p for p in each if p is not None])
+    return Predictions(trainings[0].labels, np.concatenate([t.predicted for t in trainings]), probabilities)
+
+
+def write_predictions(run: Path, predictions: Predictions, name: str = FILE_NAME) -> None:
+    """Write `RUN/predictions.npz`, or a file of another name."""
+    arrays = {field: value for field, value in predictions._asdict().items() if value is not None}
+    with written_whole(run / name) as beside, open(beside, "wb") as file:
         np.savez_compressed(file, **arrays)
-    return predictions
 
 
-def read_predictions(run: Path) -> Predictions:
+def read_predictions(run: Path, name: str = FILE_NAME) -> Predictions:
     """Return what `write_predictions` wrote.
 
     Raises:
         InputError: If there is none, or it is damaged.
     """
-    path = run / "predictions.npz"
+    path = run / name
     try:
         with np.load(path, allow_pickle=False) as content:
             return Predictions(content["labels"], content["predicted"], content.get("probabilities"))

@@ -53,6 +53,8 @@ def read_metrics(run: Path) -> dict[str, Any]:
         content = dict(json.loads(path.read_text()))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{run} has no metrics.json.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
     if content.get("schema") != _SCHEMA:
         raise InputError(f"{path} has schema {content.get('schema')}; this version reads {_SCHEMA}.")
     return content

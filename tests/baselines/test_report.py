@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -71,20 +72,40 @@ def test_what_a_method_needs_is_said(score):
         score(method="canonical-bpe", tokenizer="kmer-4")
 
 
+def test_words_of_one_letter_are_no_words_for_scikit_learn(score):
+    with pytest.raises(InputError, match="TF-IDF finds no word"):
+        score(tokenizer="kmer-1", max_trees=100)
+
+
+def test_damaged_files_and_a_choice_of_configurations_are_refused(dataset, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(dataset, folder)
+    shutil.copytree(folder / "kmer-4.by-column", folder / "kmer-5.by-column")
+    with pytest.raises(InputError, match=r"has the configurations kmer-4.by-column, kmer-5.by-column; say which"):
+        score_baseline(BaselinePlan(dataset=folder, method="gc"), tmp_path / "score")
+    next((folder / "kmer-5.by-column").glob("*test*")).write_bytes(b"")
+    with pytest.raises(InputError, match="are damaged or were changed"):
+        score_baseline(BaselinePlan(dataset=folder, method="gc", config="kmer-5.by-column"), tmp_path / "score")
+
+
 def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, tmp_path):
     score("a/majority", method="majority")
     score("b/gc", method="gc")
     report = json.loads((tmp_path / "scores" / "b" / "gc" / "metrics.json").read_text())
     other = tmp_path / "scores" / "c"
     other.mkdir()
-    (other / "metrics.json").write_text(json.dumps(report | {"task": "ctcf"}))
+    of_builder = {"task": "ctcf", "dataset": report["dataset"] | {"builder": "Ctcf"}}
+    (other / "metrics.json").write_text(json.dumps(report | of_builder))
+    (tmp_path / "scores" / "e").mkdir()
+    # Of the same name, but a table of one's own.
+    (tmp_path / "scores" / "e" / "metrics.json").write_text(json.dumps(report | {"task": "ctcf"}))
     masked = tmp_path / "scores" / "d"
     masked.mkdir()
     (masked / "metrics.json").write_text(json.dumps(report | {"metrics": {"perplexity": 72}}))
     rows = gather([tmp_path / "scores"])
-    assert [(row.task, row.model) for row in rows] == [("ctcf", "gc"), ("gc", "gc"), ("gc", "majority")]
-    assert rows[0].paper_grover == "0.60 (Fig. 6h)"
-    assert rows[1].paper_grover == ""
+    assert [row.task for row in rows] == ["ctcf", "ctcf", "gc", "gc"]
+    assert [row.model for row in rows] == ["gc", "gc", "gc", "majority"]
+    assert [row.paper_grover for row in rows] == ["0.60 (Fig. 6h)", "", "", ""]
     low, high = report["ci95"]["mcc"]
     assert f"| {report['metrics']['mcc']:.3f} ({low:.3f} to {high:.3f}) |" in markdown(rows)
     write_results(rows, tmp_path / "table")
@@ -93,6 +114,9 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
     assert [float(row["mcc"]) for row in read] == [row.mcc for row in rows]
     assert (tmp_path / "table" / "results.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r"no metrics.json of a task below"):
+        gather([masked])
+    (masked / "metrics.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
         gather([masked])
 
 

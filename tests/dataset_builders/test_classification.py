@@ -134,3 +134,23 @@ def test_what_contradicts_itself_is_refused(build, write, corpora, bed):
         build(write("sequence\tlabel\nACGT\ta\nACGA\tb\n"), corpus=None, tokenizer="kmer-4", sense=True)
     with pytest.raises(InputError, match="no column 'state'"):
         build(write("chrom\tstart\tend\tlabel\nsim1\t1\t2\ta\n"), label_column="state")
+
+
+def test_an_interval_on_both_strands_is_one_sequence_unless_it_is_read_along_them(build, write_bed, start_sites):
+    both = [(c, t, t + 60, ("a", "b")[i % 2], 0, s) for i, (c, t, _) in enumerate(start_sites) for s in "+-"]
+    splits, facts = build(write_bed(both, "both.bed"))
+    assert facts["dropped"]["duplicate"] == len(start_sites)
+    assert sum(map(len, splits.values())) == len(start_sites)
+    splits, facts = build(write_bed(both, "both.bed"), sense=True)
+    assert facts["dropped"]["duplicate"] == 0
+    opposite = [(c, t, t + 60, "ab"[s == "+"], 0, s) for c, t, _ in start_sites for s in "+-"]
+    with pytest.raises(InputError, match="stand there again with another label"):
+        build(write_bed(opposite, "both.bed"))
+
+
+def test_long_sequences_take_no_more_memory_than_they_are_long():
+    from grover_hf.corpus.splits import row_keys
+
+    sequences = ["A" * 1_000_000] + ["ACGT" * 10 + str(i) for i in range(20_000)]
+    # As numpy strings, all as wide as the longest, these would be 80 GB.
+    assert len(set(row_keys(sequences).tolist())) == 20_001

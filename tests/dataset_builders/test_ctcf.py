@@ -102,11 +102,18 @@ def test_the_best_hits_alone_can_be_used(build, motif, peaks):
     assert sum(row["p_value"] < limit for row in everything) <= len(best)
 
 
-def test_a_motif_or_its_hits_must_be_named_and_occur(build, motif, peaks):
+def test_a_motif_or_its_hits_must_be_named_and_occur(build, motif, peaks, write_bed):
     with pytest.raises(InputError, match="one of the two"):
         build(peaks)
     with pytest.raises(InputError, match="does not occur at p < 1e-12"):
         build(peaks, motif=motif, p_value=1e-12)
+    write_bed([("sim3", 5, 9)], "elsewhere.bed")
+    header = ("sequence_name", "start", "stop", "strand", "p-value")
+    fimo = write_bed([header, ("sim1", 5_001, 5_008, "+", 1e-5)], "fimo.tsv")
+    with pytest.raises(InputError, match=r"elsewhere.bed has no peak on sim1"):
+        build(fimo.parent / "elsewhere.bed", hits=fimo)
+    with pytest.raises(InputError, match="does not occur at p < 1e-06"):
+        build(peaks, hits=fimo, p_value=1e-6)
 
 
 def test_by_locus_windows_that_overlap_stay_together(build, motif, peaks):

@@ -2,16 +2,20 @@ import itertools
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from datasets import load_dataset
 
 from dataset_builders.build import prepare
 from dataset_builders.prom300.builder import plan
 from dataset_builders.prom300.negatives import shuffled_order
+from dataset_builders.promoters import initiator_share
 from grover_hf.baselines.no_model import has_mergeable_pair
 from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.splits import row_keys
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
+from grover_hf.tokenization.kmer import KmerEncoder
 
 
 @pytest.fixture
@@ -131,12 +135,13 @@ def test_sense_reads_minus_promoters_as_their_reverse_complement(build, corpora,
 def test_what_is_shuffled_and_who_reads_it_are_two_choices(build, corpora, tmp_path):
     rows, facts = build(shuffle_unit="kmer-4")
     assert (facts["config"], facts["shuffle_unit"]) == ("bpe-600.shuffled-kmer-4", "kmer-4")
-    reader = corpora["bpe-600"].encoder
+    unit, reader = KmerEncoder(4), corpora["bpe-600"].encoder
     for original, copy in pairs(rows)[::5]:
-        whole, tail = divmod(len(original["sequence"]), 4)
-        kmers = [sorted(row["sequence"][4 * i : 4 * i + 4] for i in range(whole)) for row in (original, copy)]
-        # The tail moves too, and shifts what follows it.
-        assert tail or kmers[0] == kmers[1]
+        _, starts, ends = unit.encode_with_offsets(original["sequence"])
+        keys = row_keys([original["chrom"]], np.array([original["start"]]), [original["strand"]])
+        order = shuffled_order(np.array([0, len(starts)]), keys, seed=0)
+        units = [original["sequence"][a:b] for a, b in zip(starts, ends, strict=True)]
+        assert copy["sequence"] == "".join(units[i] for i in order)
         assert copy["input_ids"] == reader.encode(copy["sequence"]).tolist()
         assert copy["sequence"] != original["sequence"]
     assert build(corpus="kmer-4", shuffle_unit=str(corpora["bpe-600"].path / "tokenizer"))[1]["config"] == (
@@ -217,3 +222,20 @@ def test_two_tasks_in_one_cache_keep_their_rows(build, corpora, promoters, tmp_p
     assert len(load_dataset(str(tmp_path / "promscan"), split="train")) != len(rows)
     assert "tss" in load_dataset(str(tmp_path / "promscan"), split="train").features
     assert "shuffled" in load_dataset(str(tmp_path / "prom300"), split="train").features
+
+
+def test_initiators_are_read_along_the_strand(corpora, simulated_fasta):
+    genome, corpus = ReferenceGenome(simulated_fasta), corpora["bpe-600"]
+    sites = {True: [], False: []}
+    for tss in range(20_000, 60_000, 7):
+        for strand in "+-":
+            place = Interval("sim1", tss - 1, tss + 1) if strand == "+" else Interval("sim1", tss, tss + 2, "-")
+            pair = genome.fetch(place)
+            if set(pair) <= set("ACGT"):
+                sites[pair[0] in "CT" and pair[1] in "AG"].append(("sim1", tss, strand))
+    for is_initiator, rows in sites.items():
+        table = pd.DataFrame(rows, columns=["chrom", "tss", "strand"])
+        tss = table["tss"].to_numpy()
+        held = corpus.segments_holding(table["chrom"], tss - 1, tss + 2) >= 0
+        assert held.sum() > 1_000
+        assert initiator_share(corpus, table[held], "x") == is_initiator

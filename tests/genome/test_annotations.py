@@ -86,7 +86,7 @@ def test_all_forms_of_epd_give_the_same_start_sites(write, name):
 
 def test_intervals_that_are_no_start_sites_are_refused(write):
     with pytest.raises(InputError, match="its intervals have 300 to 300 bp. A start site is an interval of 1 bp"):
-        read_promoters(write("chr1\t100\t400\n"))
+        read_promoters(write("chr1\t100\t400\tx\t0\t+\n"))
     with pytest.raises(InputError, match="no FP line of EPD"):
         read_promoters(write("FP nonsense\n"))
 
@@ -141,3 +141,26 @@ def test_what_is_no_chain_is_refused(write, tmp_path):
         lift_over(sites, write("chain what\n", "bad.chain"))
     with pytest.raises(InputError, match="no file"):
         lift_over(sites, tmp_path / "none.chain")
+
+
+def test_a_hash_in_a_field_stays_and_one_before_the_header_is_taken_away(write):
+    text = "# made by hand\n#chrom\tstart\tend\tlabel\nc\t1\t5\tT#1\n#c\t2\t6\tno\nc\t3\t7\tNA\n"
+    table = read_intervals(write(text, "t.tsv"))
+    assert columns(table, "chrom", "start", "label") == [("c", 1, "T#1"), ("c", 3, "NA")]
+
+
+def test_a_table_without_rows_is_refused(write):
+    with pytest.raises(InputError, match="no row below a header"):
+        read_intervals(write("chrom\tstart\tend\n", "t.tsv"))
+
+
+@pytest.mark.parametrize("text", ["chr1\t5\t6\n", "chr1\t5\t6\tx\t1\t.\n", "NC_000001.11\tTSS\t9\t0\t1\tx\n"])
+def test_start_sites_without_a_strand_are_refused(write, text):
+    with pytest.raises(InputError, match="1 start sites have no strand"):
+        read_promoters(write(text))
+
+
+def test_a_p_value_that_is_no_number_is_refused(write):
+    header = "sequence_name\tstart\tstop\tstrand\tp-value\n"
+    with pytest.raises(InputError, match="p-value 'nope' is no number"):
+        read_fimo(write(header + "c\t1\t5\t+\tnope\n", "fimo.tsv"))

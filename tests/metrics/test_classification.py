@@ -87,3 +87,12 @@ def test_intervals_hold_the_score_and_shrink_with_more_rows():
 def test_what_cannot_be_scored_says_why(labels, probabilities, message):
     with pytest.raises(InputError, match=message):
         classification_metrics(np.array(labels, int), np.array(probabilities))
+
+
+def test_means_over_classes_are_over_those_that_occur():
+    labels = np.array([0, 1, 0, 1])
+    probabilities = np.eye(3)[[0, 1, 2, 1]]
+    found = classification_metrics(labels, probabilities)
+    # Class 0: precision 1, recall 1/2; class 1: both 1; class 2 does not occur.
+    assert found["f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert found["recall"] == pytest.approx(0.75)
