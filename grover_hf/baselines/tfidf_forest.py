@@ -17,6 +17,9 @@ TREES = (100, 200, 500, 1_000, 2_000)
 MEMORY_BYTES = 4 << 30
 """What the trees that are held at once may take, if nothing else is said."""
 
+_DENSE_COLUMNS = 1_024
+"""With so few features a forest grows the same trees four times faster from dense rows."""
+
 Rows = tuple[Sequence[str], NDArray[np.integer]]
 
 
@@ -75,6 +78,9 @@ def tfidf_forest(
             "letter. Take longer tokens."
         ) from None
     others = [vectorizer.transform(validation[0]), vectorizer.transform(test_documents)]
+    if features.shape[1] <= _DENSE_COLUMNS and 4 * features.shape[0] * features.shape[1] <= memory_bytes:
+        features, *others = (part.toarray() for part in (features, *others))
+    features, *others = (part.astype(np.float32) for part in (features, *others))
     sums = [np.zeros((other.shape[0], n_classes), np.float32) for other in others]
     forest = RandomForestClassifier(n_estimators=0, warm_start=True, random_state=seed, n_jobs=-1)
     validation_mcc: dict[int, float] = {}
@@ -85,7 +91,7 @@ def tfidf_forest(
             new = forest.estimators_[n_grown:]
             for other, total in zip(others, sums, strict=True):
                 for some in Parallel(cpu_count(), prefer="threads", return_as="generator_unordered")(
-                    delayed(tree.predict_proba)(other.astype(np.float32)) for tree in new
+                    delayed(tree.predict_proba)(other) for tree in new
                 ):
                     total[:, forest.classes_] += some
             # warm_start counts the trees that are there; it does not look at them.
