@@ -16,9 +16,6 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
     EarlyStoppingCallback,
     EvalPrediction,
     PrinterCallback,
@@ -33,6 +30,7 @@ from grover_hf.hub.cards import render_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import write_metrics
+from training.classifier import count_parameters, new_model, open_model
 from training.launch import (
     batch_shape,
     explained_out_of_memory,
@@ -47,8 +45,6 @@ from training.recipe import recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
 from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
 
-_NEW = {"classifier", "score", "pooler"}
-"""Modules that a fine-tuning adds to a pretrained model."""
 _NOT_SCIENCE = {"output", "resume", "overwrite", "processes", "per_device_batch_size", "workers"}
 """Fields of a recipe that may change when a run goes on."""
 
@@ -98,7 +94,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     _check(recipe)
     run = Path(recipe.output)
     task = open_task(recipe.dataset, recipe.dataset_config)
-    config, tokenizer = _open_model(recipe, task.class_names)
+    config, tokenizer = open_model(recipe, task.class_names)
     examples = read_examples(
         task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
         max_tokens=recipe.max_tokens or longest_input(tokenizer, config),
@@ -112,7 +108,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
     # Before anything is replaced: does the model open?
-    n_parameters = _count(_new_model(recipe, config))
+    n_parameters = count_parameters(new_model(recipe, config))
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
             _prepare_folder(recipe, run)
@@ -199,73 +195,12 @@ def _check(recipe: FinetuneRecipe) -> None:
         )
 
 
-def _open_model(recipe: FinetuneRecipe, class_names: list[str]) -> tuple[Any, Any]:
-    """Return configuration and tokenizer of the model."""
-    where = {"revision": recipe.revision, "trust_remote_code": recipe.trust_remote_code}
-    labels = {
-        "id2label": dict(enumerate(class_names)), "label2id": {name: i for i, name in enumerate(class_names)},
-    }
-    try:
-        config = AutoConfig.from_pretrained(recipe.model, num_labels=len(class_names), **labels, **where)
-        tokenizer = AutoTokenizer.from_pretrained(recipe.model, **where)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model {recipe.model} cannot be opened: {error}") from error
-    if recipe.dropout is not None:
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not hasattr(config, name):
-                raise InputError(f"{recipe.model} has no {name}; leave dropout out of the recipe.")
-            setattr(config, name, recipe.dropout)
-    return config, tokenizer
-
-
-def _new_model(recipe: FinetuneRecipe, config: Any) -> Any:
-    if recipe.random_weights:
-        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=recipe.trust_remote_code)
-    else:
-        model = _pretrained(recipe, config)
-    if not recipe.lora_rank:
-        return model
-    import peft  # here: importing it takes seconds
-
-    # The head is new, and so is the pooler of a BERT that was pretrained on masked tokens.
-    new = [name for name, _ in model.named_modules() if name.split(".")[-1] in _NEW]
-    settings = peft.LoraConfig(
-        task_type="SEQ_CLS", r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, modules_to_save=new
-    )
-    return peft.get_peft_model(model, settings)
-
-
-def _pretrained(recipe: FinetuneRecipe, config: Any) -> Any:
-    # transformers lists a head that is new and one that is left out as if something were wrong; what
-    # would be wrong is checked here.
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    try:
-        model, loaded = AutoModelForSequenceClassification.from_pretrained(
-            recipe.model, config=config, revision=recipe.revision, trust_remote_code=recipe.trust_remote_code,
-            output_loading_info=True,
-        )
-    except RuntimeError as error:
-        raise InputError(
-            f"The weights of {recipe.model} do not fit: {str(error).splitlines()[0]} A model that was fine-tuned "
-            "on other classes has a head of its own; begin with the pretrained one."
-        ) from error
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-    if missing := [name for name in loaded["missing_keys"] if not _NEW & set(name.split("."))]:
-        raise InputError(
-            f"{recipe.model} has no weights for {len(missing)} parameters, such as {missing[0]}: its files and "
-            "its configuration do not belong together."
-        )
-    return model
-
-
 def _trainer(
     recipe: FinetuneRecipe, run: Path, seed: int, shape: tuple[int, int], examples: dict[str, Examples],
     config: Any, tokenizer: Any,
 ) -> Trainer:
     transformers.set_seed(seed)
-    model = _new_model(recipe, config)
+    model = new_model(recipe, config)
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         labels, logits = _mean_logits(examples["validation"], prediction.predictions)
@@ -343,11 +278,6 @@ def _mean_logits(
         raise InputError("The model's output is no finite number: it diverged. Take a smaller learning_rate.")
     mean = mean_over_windows(logits, examples.row)
     return examples.labels[np.searchsorted(examples.row, np.arange(len(mean)))], mean
-
-
-def _count(model: Any) -> dict[str, int]:
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return {"parameters": sum(parameter.numel() for parameter in model.parameters()), "trained": trained}
 
 
 def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
