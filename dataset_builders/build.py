@@ -9,6 +9,7 @@ folder keeps its cache by the folder's last name and the card alone, so without 
 dataset, or another one of the same name, would silently give the rows of the first.
 """
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -20,9 +21,9 @@ from typing import Any
 import datasets
 
 import grover_hf
-from grover_hf.corpus.facts import DEFAULT_CONFIG, read_all_facts, sha256_of_files, write_facts
+from grover_hf.corpus.facts import default_config, read_all_facts, sha256_of_files, write_facts
 from grover_hf.errors import InputError
-from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, written_whole
+from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, refuse_inputs, written_whole
 from grover_hf.hub.cards import render_card
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
@@ -63,15 +64,37 @@ def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
             holds another dataset.
     """
     folder = Path(folder)
+    _require_own_folder(folder, plan)
     refuse_existing(folder / plan.config, overwrite=overwrite, marker="facts.json")
-    for facts in read_all_facts(folder).values():
+    try:
+        _build(plan, folder)
+    except BaseException:
+        # An empty folder, of a build that failed; one with other configurations stays.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+    _write_card(folder, plan.card)
+    return folder
+
+
+def _require_own_folder(folder: Path, plan: Plan) -> None:
+    """Refuse a folder that is an input, or holds anything but configurations of this dataset."""
+    inputs = [value for value in plan.settings.values() if isinstance(value, str) and Path(value).exists()]
+    refuse_inputs(folder, inputs)
+    known = read_all_facts(folder)
+    for facts in known.values():
         if facts["dataset"] != plan.dataset:
             raise InputError(f"{folder} holds {facts['dataset']}, not {plan.dataset}; name another --output.")
+    if not known and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there and holds no dataset of ours; name another --output.")
+
+
+def _build(plan: Plan, folder: Path) -> None:
     identity = json.dumps([plan.inputs, plan.version], sort_keys=True)
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     cache = cache_dir() / "datasets"
     cache.mkdir(parents=True, exist_ok=True)
-    facts = {}
+    facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         # Without a name and a hash of their own, all builders share one cache folder, since all
         # stand in files called builder.py, and hand out each other's rows.
@@ -93,8 +116,6 @@ def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
                 **{key: value for key, value in plan.inputs.items() if key not in facts},
             }
             write_facts(beside, facts)
-    _write_card(folder, plan.card)
-    return folder
 
 
 def _download_and_prepare(builder: datasets.DatasetBuilder, folder: Path) -> None:
@@ -118,7 +139,7 @@ def _write_card(folder: Path, card: Path) -> None:
     n_rows = sum(sum(config["splits"].values()) for config in configs.values())
     facts = {
         "configs": configs,
-        "default_config": DEFAULT_CONFIG if DEFAULT_CONFIG in configs else next(iter(configs)),
+        "default_config": default_config(configs) or next(iter(configs)),
         "size_category": next((name for limit, name in _SIZES if n_rows < limit), "100M<n<1B"),
     }
     with written_whole(folder / "README.md") as beside:

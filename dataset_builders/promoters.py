@@ -7,6 +7,7 @@ import pandas as pd
 
 from dataset_builders.task_rows import sequences_of
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
 from grover_hf.genome.annotations import lift_over, read_promoters
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,11 @@ def promoters_of(path: str | Path, chain: str | Path | None, dropped: dict[str, 
         return promoters
     lifted, lost = lift_over(promoters, chain)
     dropped |= lost
+    if not len(lifted):
+        raise InputError(
+            f"{chain} has no place for any of the {len(promoters)} start sites of {path}: is it the chain file "
+            "from their assembly to that of the genome?"
+        )
     return lifted
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
 from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
-from grover_hf.errors import InputError
+from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import reverse_complement
 from grover_hf.genome.annotations import require_same_names
 from grover_hf.tokenization.encoding import Encoder
@@ -99,20 +99,23 @@ def split_of(
     return random_split(groups, seed=seed)
 
 
-def split_generators(rows: pd.DataFrame, split: NDArray[np.integer]) -> list[datasets.SplitGenerator]:
+def split_generators(
+    rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]
+) -> list[datasets.SplitGenerator]:
     """Return a generator for each of train, validation and test, each with its `rows`.
 
     Raises:
         InputError: If a class is missing from a split: nothing could be trained, or scored.
     """
-    classes = set(rows["label"])
+    classes = set(range(len(class_names)))
     generators = []
     for number, name in enumerate(SPLITS):
         chosen = rows[split == number]
         if missing := classes - set(chosen["label"]):
             raise InputError(
                 f"The {name} split would have {len(chosen)} rows and none of class "
-                f"{', '.join(map(str, sorted(missing)))}: too few rows for this split, {len(rows)} in all."
+                f"{shorten([class_names[i] for i in sorted(missing)])}: too few rows, {len(rows)} in all and "
+                f"{min((rows['label'] == i).sum() for i in classes)} of the rarest class. Are the files right?"
             )
         generators.append(datasets.SplitGenerator(name=name, gen_kwargs={"rows": chosen}))
     return generators

@@ -39,10 +39,7 @@ def refuse_existing(
             Folders without it are never replaced. None for a file.
         inputs: What is read: `path` may not be one of them, nor a folder around one.
     """
-    place = path.resolve()
-    for given in map(Path, inputs):
-        if place == given.resolve() or place in given.resolve().parents:
-            raise InputError(f"--output {path} is, or holds, the input {given}; name another --output.")
+    refuse_inputs(path, inputs)
     if not path.exists() or (marker and path.is_dir() and not any(path.iterdir())):
         return
     if path.is_dir() != (marker is not None):
@@ -54,6 +51,14 @@ def refuse_existing(
             f"{path} is not replaced: it has no {marker}, so this command did not make it. Name another "
             "--output, or remove it yourself."
         )
+
+
+def refuse_inputs(path: Path, inputs: Iterable[str | Path]) -> None:
+    """Raise `InputError` if `path`, which is to be written, is one of the inputs or a folder around one."""
+    place = path.resolve()
+    for given in map(Path, inputs):
+        if place == given.resolve() or place in given.resolve().parents:
+            raise InputError(f"--output {path} is, or holds, the input {given}; name another --output.")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A pretrained model with a new head for classes: opened, checked, and made anew for each training."""
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import transformers
@@ -42,7 +43,8 @@ def open_model(recipe: ModelChoice, class_names: list[str]) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(recipe.model, num_labels=len(class_names), **labels, **where)
         tokenizer = AutoTokenizer.from_pretrained(recipe.model, **where)
     except (OSError, ValueError) as error:
-        raise InputError(f"The model {recipe.model} cannot be opened: {error}") from error
+        where_looked = "" if Path(recipe.model).exists() else "There is no such folder; as a name on the Hub: "
+        raise InputError(f"The model {recipe.model} cannot be opened. {where_looked}{error}") from error
     if recipe.dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not hasattr(config, name):

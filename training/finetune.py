@@ -107,6 +107,12 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
+    n_steps = recipe.epochs * -(-len(examples["train"]) // recipe.batch_size)
+    if recipe.warmup_steps >= n_steps:
+        raise InputError(
+            f"warmup_steps is {recipe.warmup_steps}, but {recipe.epochs} epochs of {len(examples['train'])} "
+            f"examples have {n_steps} steps in all: the learning rate would never be reached."
+        )
     # Before anything is replaced: does the model open?
     n_parameters = count_parameters(new_model(recipe, config))
     with arguments.main_process_first(desc="output folder"):
@@ -168,9 +174,11 @@ def _write_training(
         of_seed = {"seed": seed, "validation_mcc": validation_mcc, "steps": steps, "metrics": metrics}
         beside.write_text(json.dumps(of_seed))
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    predicted = set(probabilities.argmax(1).tolist())
+    note = f"; it always says class {predicted.pop()}" if len(predicted) == 1 else ""
     print(
-        f"{run}, seed {seed}: {steps} steps, validation MCC {validation_mcc:.3f}, test MCC {metrics['mcc']:.3f}",
-        flush=True,
+        f"{run}, seed {seed}: {steps} steps, validation MCC {validation_mcc:.3f}, test MCC {metrics['mcc']:.3f}"
+        f"{note}", flush=True,
     )
 
 
@@ -253,7 +261,7 @@ def _training_arguments(
         load_best_model_at_end=True,
         metric_for_best_model="mcc",
         greater_is_better=True,
-        logging_strategy="epoch",
+        logging_steps=50,
         dataloader_num_workers=recipe.workers,
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
@@ -335,7 +343,10 @@ def _write_report(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the recipe and run it."""
-    run_script(lambda: finetune(recipe_from_command_line(FinetuneRecipe, "finetune", arguments)))
+    run_script(
+        lambda: finetune(recipe_from_command_line(FinetuneRecipe, "finetune", arguments)),
+        when_stopped="stopped; the seeds that are finished are kept: the same command with --resume true goes on",
+    )
 
 
 if __name__ == "__main__":

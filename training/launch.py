@@ -95,13 +95,19 @@ def explained_out_of_memory(
     return InputError(f"The memory is too small for {per_device_batch_size} examples at once; {how}.")
 
 
-def run_script(script: Callable[[], object]) -> None:
-    """Run a training script; a problem with input or disk ends with its message and code 1."""
+def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
+    """Run a training script; a problem with input or disk ends with its message and code 1.
+
+    Args:
+        script: What to run.
+        when_stopped: What Ctrl-C says, before it ends with code 130.
+    """
     try:
         script()
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
+        print(when_stopped, file=sys.stderr)
         sys.exit(130)
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -25,7 +25,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 import model_card
-from grover_hf.corpus.facts import read_facts, require_whole_files
+from grover_hf.corpus.facts import choose_config
 from grover_hf.errors import InputError
 from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.hub.cards import render_card
@@ -58,7 +58,6 @@ class PretrainRecipe:
     """Everything that a pretraining depends on."""
 
     dataset: str = _field("folder of windows, made by `grover build genome-windows`")
-    dataset_config: str = _field("its configuration, named after the tokenizer: bpe-600")
     tokenizer: str = _field("folder of the tokenizer, or a merges file")
     output: str = _field("folder of the run")
     size: str = _field("of the model: base, small or tiny")
@@ -71,6 +70,7 @@ class PretrainRecipe:
     p_select: float = _field("share of tokens to predict")
     p_mask: float = _field("share of those that become [MASK]")
     p_random: float = _field("share of those that become a random token")
+    dataset_config: str | None = _field("its configuration; bpe-600 or the only one if not given", default=None)
     scheduler: str = _field("after it: linear, cosine, constant", default="linear")
     adam_beta1: float = _field("of AdamW", default=0.9)
     adam_beta2: float = _field("of AdamW", default=0.999)
@@ -233,7 +233,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
                 "model": {"size": recipe.size, "parameters": model.num_parameters()},
                 "dataset": {
                     "name": dataset_facts["dataset"],
-                    "config": recipe.dataset_config,
+                    "config": dataset_facts["config"],
                     "vocabulary_sha256": dataset_facts["vocabulary_sha256"],
                     "sha256": dataset_facts["sha256"],
                     "genome": dataset_facts["corpus"]["genome"],
@@ -257,16 +257,15 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
 
 
 def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[str, Any]]:
-    facts = read_facts(recipe.dataset, recipe.dataset_config)
+    config, facts = choose_config(recipe.dataset, recipe.dataset_config)
     require_same_vocabulary(
         facts["vocabulary_sha256"], encoder.vocabulary_sha256,
-        what=f"{recipe.dataset} ({recipe.dataset_config})", other=f"the tokenizer {recipe.tokenizer}",
+        what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
     )
-    require_whole_files(recipe.dataset, recipe.dataset_config)
     if not sys.stdout.isatty():
         datasets.disable_progress_bars()
         transformers.utils.logging.disable_progress_bar()
-    splits = datasets.load_dataset(recipe.dataset, recipe.dataset_config)
+    splits = datasets.load_dataset(recipe.dataset, config)
     if recipe.eval_windows is not None:
         if recipe.eval_windows < 1:
             raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
@@ -331,7 +330,10 @@ def _write_model(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the recipe and run it."""
-    run_script(lambda: pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments)))
+    run_script(
+        lambda: pretrain(recipe_from_command_line(PretrainRecipe, "pretrain", arguments)),
+        when_stopped="stopped; with save_steps, the same command and --resume true go on from the last checkpoint",
+    )
 
 
 if __name__ == "__main__":

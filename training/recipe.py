@@ -1,6 +1,7 @@
 """Recipes: one dataclass of plain fields, one complete YAML a run, overrides on the command line."""
 
 import argparse
+import contextlib
 import dataclasses
 import types
 import typing
@@ -26,7 +27,8 @@ def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequen
         arguments: The command line; None for that of the process.
     """
     parser = argparse.ArgumentParser(
-        prog=f"accelerate launch -m training.{kind}", formatter_class=argparse.RawTextHelpFormatter
+        prog=f"accelerate launch -m training.{kind}", formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False,
     )
     packaged = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
     parser.add_argument("--config", required=True, help=f"a YAML file, or a packaged recipe: {packaged}")
@@ -73,13 +75,14 @@ def _checked(value: Any, wanted: Any, what: str) -> Any:
     if value is None and type(None) in allowed:
         return None
     # YAML reads 1 as an integer where a float is meant; and 4e-4 (no dot) as a string.
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return float(value)
     lists = [kind for kind in allowed if typing.get_origin(kind) is list]
     if isinstance(value, list) and lists and all(type(x) is typing.get_args(lists[0])[0] for x in value):
         return value
     if not any(type(value) is kind for kind in allowed):
         names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
-        hint = "; write 4.0e-4, not 4e-4" if float in allowed and isinstance(value, str) else ""
+        hint = ", such as [0, 1]" if lists else ""
         raise InputError(f"{what} is {value!r}; it must be {names}{hint}.")
     return value

@@ -68,8 +68,9 @@ def open_task(dataset: str, config: str | None) -> Task:
         config, facts = choose_config(dataset, config)
     try:
         splits = datasets.load_dataset(dataset, config)
-    except (FileNotFoundError, ValueError) as error:
-        raise InputError(f"{dataset} cannot be loaded as a dataset: {error}") from error
+    except (OSError, ValueError) as error:
+        where_looked = "" if Path(dataset).exists() else "There is no such folder; as a name on the Hub: "
+        raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{error}") from error
     if missing := [name for name in SPLITS if name not in splits]:
         raise InputError(f"{dataset} has no split {', '.join(missing)}; it has {', '.join(splits)}.")
     features = splits["train"].features

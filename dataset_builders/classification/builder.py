@@ -82,7 +82,7 @@ class Classification(datasets.ArrowBasedBuilder):
         config.facts |= {
             "n_given": len(self._rows), "dropped": dropped, "classes": count_classes(rows, split, self._classes),
         }
-        return split_generators(rows, split)
+        return split_generators(rows, split, self._classes)
 
     def _split(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         if self.config.split_by == "column":
@@ -155,7 +155,9 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
         raise InputError(f"{path} has one class alone, {names[0]!r}; there is nothing to tell apart.")
     numbers = {name: number for number, name in enumerate(names)}
     kept = [name for name in ("chrom", "start", "end", "strand", "sequence", "split") if name in rows]
-    return rows[kept].assign(label=labels.astype(str).map(numbers)), names
+    labelled = rows[kept].assign(label=labels.astype(str).map(numbers))
+    labelled.attrs["has_strands"] = rows.attrs.get("has_strands", False)
+    return labelled, names
 
 
 def plan(
@@ -183,10 +185,12 @@ def plan(
     rows, classes = labelled_rows(table, label_column)
     has_intervals = "start" in rows
     if has_intervals != (corpus is not None) or has_intervals == (tokenizer is not None):
-        what = "intervals: give a tokenized genome" if has_intervals else "sequences: give a tokenizer"
-        raise InputError(f"{table} holds {what}, and that alone.")
+        needs = "intervals: --corpus, or --genome and --tokenizer" if has_intervals else "sequences: --tokenizer"
+        raise InputError(f"{table} holds {needs} must be given, and nothing else.")
     if not has_intervals and (sense or split_by in ("locus", "chromosome")):
         raise InputError(f"{table} holds sequences: strand, locus and chromosome are not known.")
+    if sense and not rows.attrs["has_strands"]:
+        raise InputError(f"{table} has rows without a strand, + or -: sense cannot turn them.")
     opened = None if corpus is None else TokenizedGenome.open(corpus)
     encoder = encoder_named(tokenizer) if opened is None else opened.encoder  # type: ignore[arg-type]
     parts = [encoder.name, "sense" if sense else "", "" if split_by == "random" else f"by-{split_by}"]
@@ -212,8 +216,12 @@ def _require_one_label(rows: pd.DataFrame, key: list[str], table: str) -> None:
     if (contradictory := n_labels > 1).any():
         raise InputError(
             f"{table}: {contradictory.sum()} rows stand there again with another label, such as "
-            f"{n_labels.index[contradictory.argmax()]}."
+            f"{_place(n_labels.index[contradictory.argmax()])}."
         )
+
+
+def _place(key: Any) -> str:
+    return f"{key[0]}:{key[1]}-{key[2]}" if isinstance(key, tuple) else str(key)[:60]
 
 
 def _split_column(rows: pd.DataFrame, table: str) -> NDArray[np.int64]:

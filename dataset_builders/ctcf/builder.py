@@ -33,6 +33,7 @@ VERSION = "1.0.0"
 CLASSES = ("unbound", "bound")
 FLANK_BP = 500
 """On each side of the base in the middle of the motif: "a 1 kb window around" it (Methods, "CTCF")."""
+_LARGEST_P_VALUE = 0.01
 P_VALUE = 1e-4
 """Methods, "CTCF"."""
 SPLITS_BY = ("random", "locus", "chromosome")
@@ -91,7 +92,7 @@ class Ctcf(datasets.ArrowBasedBuilder):
             "n_given": n_given, "dropped": dropped, "chromosomes_without_peaks": without_peaks,
             "classes": count_classes(rows, split, CLASSES),
         }
-        return split_generators(rows, split)
+        return split_generators(rows, split, CLASSES)
 
     def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
         for first, some in in_slices(rows):
@@ -171,23 +172,28 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
     """
     if (motif is None) == (hits is None):
         raise InputError("Name a motif (JASPAR) or its occurrences (FIMO's table), one of the two.")
+    if not 0 < p_value <= _LARGEST_P_VALUE:
+        raise InputError(f"p_value is {p_value}; it lies between 0 and {_LARGEST_P_VALUE}.")
     if split_by not in SPLITS_BY:
         raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     opened = TokenizedGenome.open(corpus)
-    variant = [f"best-{max_hits}"] if max_hits is not None else []
-    parts = [opened.encoder.name, *variant, *([] if split_by == "random" else [f"by-{split_by}"])]
+    variant = "-".join(
+        [f"p-{p_value:g}"] * (p_value != P_VALUE) + [f"best-{max_hits}"] * (max_hits is not None)
+    )
+    parts = [opened.encoder.name, variant, "" if split_by == "random" else f"by-{split_by}"]
     named = {"peaks": peaks, "motif": motif, "hits": hits, "ambiguous": ambiguous}
     files = [Path(path) for path in named.values() if path is not None]
     choices = {"p_value": p_value, "max_hits": max_hits, "split_by": split_by, "seed": seed}
     return Plan(
-        builder_class=Ctcf, dataset=NAME, config=".".join(parts), version=VERSION, card=CARD,
-        vocabulary_sha256=opened.vocabulary_sha256,
+        builder_class=Ctcf, dataset=NAME, config=".".join(part for part in parts if part), version=VERSION,
+        card=CARD, vocabulary_sha256=opened.vocabulary_sha256,
         settings={
             "corpus": str(corpus), **{name: None if path is None else str(path) for name, path in named.items()},
             **choices,
         },
         inputs={
             "corpus": opened.facts, "files": [path.name for path in files], "files_sha256": sha256_of_files(files),
+            "motif": "the motif" if motif is None else read_jaspar(motif)[0],
             "occurrences": "FIMO's table" if motif is None else "memelite's scan", **choices,
         },
     )

@@ -132,7 +132,9 @@ def csv_path(source: str | Path, subset: str, split: str) -> Path:
         path = Path(source) / subset / name
         if path.exists():
             return path
-    raise InputError(f"There is no {Path(source) / subset / split}.csv, nor .csv.gz.")
+    raise InputError(
+        f"There is no {Path(source) / subset / split}.csv, nor .csv.gz; `grover fetch gue` says where to get them."
+    )
 
 
 def _read(path: Path, n_classes: int) -> pa.Table:

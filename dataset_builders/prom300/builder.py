@@ -95,7 +95,7 @@ class Prom300(datasets.ArrowBasedBuilder):
             "n_given": n_given, "dropped": dropped, "initiator_share": initiators,
             "classes": count_classes(rows, split, CLASSES),
         }
-        return split_generators(rows, split)
+        return split_generators(rows, split, CLASSES)
 
     def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
         encoder = self._corpus.encoder

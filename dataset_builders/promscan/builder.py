@@ -77,7 +77,7 @@ class PromScan(datasets.ArrowBasedBuilder):
             "initiator_share": initiator_share(self._corpus, regions, config.promoters),
             "classes": count_classes(rows, split, CLASSES),
         }
-        return split_generators(rows, split)
+        return split_generators(rows, split, CLASSES)
 
     def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
         for first, some in in_slices(rows):

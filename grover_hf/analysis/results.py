@@ -64,13 +64,13 @@ def gather(folders: Iterable[Path]) -> list[Result]:
 
 def markdown(rows: Sequence[Result]) -> str:
     """Return the table as Markdown; MCC with its 95 % interval over test rows and, after ±, its SD over seeds."""
-    header = ("task", "dataset", "model", "MCC", "accuracy", "AUROC", "paper, GROVER", "paper, TF-IDF")
+    header = ("task", "dataset", "model", "MCC", "accuracy", "AUROC", "paper, GROVER", "paper, TF-IDF", "run")
     lines = [header, ("---",) * len(header)]
     for row in rows:
         spread = "" if row.mcc_sd is None else f" ± {row.mcc_sd:.3f}"
         lines.append((
             row.task, row.dataset, row.model, f"{row.mcc:.3f}{spread} ({row.mcc_low:.3f} to {row.mcc_high:.3f})",
-            f"{row.accuracy:.3f}", f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf,
+            f"{row.accuracy:.3f}", f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf, row.folder,
         ))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -104,8 +104,10 @@ def model_name(model: dict[str, Any]) -> str:
 def _row(run: Path, report: dict[str, Any]) -> Result:
     metrics, dataset = report["metrics"], report["dataset"]
     low, high = report["ci95"]["mcc"]
-    # By the builder too: a table of yours may be called ctcf.
-    paper = PAPER.get((dataset.get("builder", ""), report["task"]), ("", ""))
+    # By the builder too: a table of yours may be called ctcf. Variants and other splits, which have a
+    # dot in their name, are not the paper's.
+    is_papers = "." not in dataset["config"]
+    paper = PAPER.get((dataset.get("builder", ""), report["task"]), ("", "")) if is_papers else ("", "")
     build = f", {dataset['sha256'][:8]}" if dataset["sha256"] else ""
     return Result(
         task=report["task"], dataset=f"{dataset['config']}{build}", model=model_name(report["model"]),

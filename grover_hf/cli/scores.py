@@ -16,7 +16,7 @@ def baselines(
         str | None, typer.Option(help="of tfidf: kmer-K, a tokenizer folder or a merges file; of canonical-bpe")
     ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
-    max_trees: Annotated[int, typer.Option(help="largest forest to choose from")] = 2_000,
+    max_trees: Annotated[int, typer.Option(help="largest forest to choose from: 100, 200, ..., 2000")] = 2_000,
     memory_gb: Annotated[float, typer.Option(min=0.01, help="for the trees held at once")] = 4.0,
     config: Annotated[str | None, typer.Option(help="of the dataset; bpe-600 or its only one")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,

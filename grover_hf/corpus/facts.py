@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from grover_hf.errors import InputError
 
 _NAME = "facts.json"
-DEFAULT_CONFIG = "bpe-600"
-"""The configuration that is meant where none is named: the paper's vocabulary, variant and split."""
 
 
 def write_facts(config_folder: Path, facts: dict[str, Any]) -> None:
@@ -32,12 +30,25 @@ def read_facts(folder: str | Path, config_name: str) -> dict[str, Any]:
     return facts[config_name]
 
 
+def default_config(names: Iterable[str]) -> str | None:
+    """Return the configuration that is meant where none is named, or None if that cannot be said.
+
+    It is `bpe-600`; else the only one; else the only one that is named after a tokenizer alone, with
+    the paper's variant and split.
+    """
+    names = list(names)
+    for candidates in (["bpe-600"] if "bpe-600" in names else [], names, [n for n in names if "." not in n]):
+        if len(candidates) == 1:
+            return candidates[0]
+    return None
+
+
 def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dict[str, Any]]:
     """Return name and facts of a configuration of a dataset, whose files must be whole.
 
     Args:
         folder: Of the dataset.
-        config_name: None for `bpe-600`, or for the only one.
+        config_name: None for the default (see `default_config`).
 
     Raises:
         InputError: If it is no dataset of ours, has no such configuration, or several to choose
@@ -47,9 +58,9 @@ def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dic
     if not known:
         raise InputError(f"{folder} is no dataset made by `grover build`: it has no facts.json.")
     if config_name is None:
-        if len(known) > 1 and DEFAULT_CONFIG not in known:
-            raise InputError(f"{folder} has the configurations {', '.join(known)}; say which.")
-        config_name = DEFAULT_CONFIG if DEFAULT_CONFIG in known else next(iter(known))
+        config_name = default_config(known)
+    if config_name is None:
+        raise InputError(f"{folder} has the configurations {', '.join(known)}; say which.")
     facts = read_facts(folder, config_name)
     require_whole_files(folder, config_name)
     return config_name, facts

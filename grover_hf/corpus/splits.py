@@ -62,7 +62,7 @@ def chromosome_split(
 ) -> NDArray[np.int64]:
     """Return the number of the split of each row, whole chromosomes at a time, shape (n,).
 
-    Chromosomes with more than a tenth of the rows come first, then the others in an order that the
+    Chromosomes with more than a tenth of the rows come first, by size, then the others in an order that the
     seed decides; each goes to the split that lacks most rows, the last ones to splits without any.
 
     Raises:
@@ -70,7 +70,8 @@ def chromosome_split(
     """
     names, inverse, counts = np.unique(np.asarray(chroms), return_inverse=True, return_counts=True)
     lacking = np.array(shares) * len(inverse)
-    order = np.lexsort((keyed_uniform(seed, _numbers(names)), counts <= len(inverse) / 10))
+    large = np.where(counts > len(inverse) / 10, counts, 0)
+    order = np.lexsort((keyed_uniform(seed, _numbers(names)), -large))
     split_of = np.zeros(len(names), np.int64)
     filled = np.zeros(len(shares), np.bool_)
     for n_left, chrom in zip(range(len(order), 0, -1), order, strict=True):

@@ -31,7 +31,7 @@ def read_bed(path: str | Path) -> pd.DataFrame:
 
     Returns:
         `chrom, start, end, strand` and, where the file has them, `name, score`; a missing strand
-        is "+".
+        is "+", and then `attrs["has_strands"]` is False.
 
     Raises:
         InputError: If a line is no BED interval, or holds no base, as in files that count from 1.
@@ -237,7 +237,8 @@ def _integers(values: pd.Series, path: Path, name: str) -> pd.Series:
     if bad.any():
         at = int(bad.argmax())
         raise InputError(
-            f"{path}, row {at + 1}: {name} is {values.iloc[at]!r}, no integer. BED has no header line; a table "
+            f"{path}, row {at + 1} (comments and header not counted): {name} is {values.iloc[at]!r}, no "
+            "integer. BED has no header line; a table "
             "with one is named .tsv or .csv."
         )
     return numbers.astype("int64")
@@ -249,7 +250,8 @@ def _require_intervals(table: pd.DataFrame, path: Path) -> None:
         at = int(bad.to_numpy().argmax())
         row = table.iloc[at]
         raise InputError(
-            f"{path}, row {at + 1}: {row['chrom']}:{row['start']}-{row['end']} is no interval: 0 <= start < end "
+            f"{path}, row {at + 1} (comments and header not counted): {row['chrom']}:{row['start']}-{row['end']} "
+            "is no interval: 0 <= start < end "
             "must hold (0-based, half-open)."
         )
     if n_empty := int((table["end"] == table["start"]).sum()):
@@ -269,8 +271,10 @@ def _require_strands(strand: pd.Series, path: Path) -> None:
 
 
 def _with_strand(table: pd.DataFrame) -> pd.DataFrame:
-    strand = table["strand"] if "strand" in table else pd.Series("+", index=table.index)
-    return table.assign(strand=strand.where(strand == "-", "+"))
+    strand = table["strand"] if "strand" in table else pd.Series("", index=table.index)
+    table = table.assign(strand=strand.where(strand == "-", "+"))
+    table.attrs["has_strands"] = bool(strand.isin(["+", "-"]).all())
+    return table
 
 
 def _refseq_name(accession: str) -> str:

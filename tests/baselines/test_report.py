@@ -92,10 +92,10 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
     score("a/majority", method="majority")
     score("b/gc", method="gc")
     report = json.loads((tmp_path / "scores" / "b" / "gc" / "metrics.json").read_text())
-    other = tmp_path / "scores" / "c"
-    other.mkdir()
-    of_builder = {"task": "ctcf", "dataset": report["dataset"] | {"builder": "Ctcf"}}
-    (other / "metrics.json").write_text(json.dumps(report | of_builder))
+    for folder, config in (("c", "bpe-600"), ("f", "bpe-600.by-locus")):
+        of_builder = {"task": "ctcf", "dataset": report["dataset"] | {"builder": "Ctcf", "config": config}}
+        (tmp_path / "scores" / folder).mkdir(exist_ok=True)
+        (tmp_path / "scores" / folder / "metrics.json").write_text(json.dumps(report | of_builder))
     (tmp_path / "scores" / "e").mkdir()
     # Of the same name, but a table of one's own.
     (tmp_path / "scores" / "e" / "metrics.json").write_text(json.dumps(report | {"task": "ctcf"}))
@@ -103,9 +103,10 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
     masked.mkdir()
     (masked / "metrics.json").write_text(json.dumps(report | {"metrics": {"perplexity": 72}}))
     rows = gather([tmp_path / "scores"])
-    assert [row.task for row in rows] == ["ctcf", "ctcf", "gc", "gc"]
-    assert [row.model for row in rows] == ["gc", "gc", "gc", "majority"]
-    assert [row.paper_grover for row in rows] == ["0.60 (Fig. 6h)", "", "", ""]
+    assert [row.task for row in rows] == ["ctcf", "ctcf", "ctcf", "gc", "gc"]
+    assert [row.model for row in rows] == ["gc", "gc", "gc", "gc", "majority"]
+    # Neither the variant nor the table of one's own has a number of the paper.
+    assert [row.paper_grover for row in rows] == ["0.60 (Fig. 6h)", "", "", "", ""]
     low, high = report["ci95"]["mcc"]
     assert f"| {report['metrics']['mcc']:.3f} ({low:.3f} to {high:.3f}) |" in markdown(rows)
     write_results(rows, tmp_path / "table")

@@ -128,7 +128,7 @@ def test_classes_named_by_integers_keep_their_number():
 def test_what_contradicts_itself_is_refused(build, write, corpora, bed):
     with pytest.raises(InputError, match="1 rows stand there again with another label"):
         build(write("chrom\tstart\tend\tlabel\nsim1\t5000\t5100\ta\nsim1\t5000\t5100\tb\n"))
-    with pytest.raises(InputError, match="holds intervals: give a tokenized genome"):
+    with pytest.raises(InputError, match="holds intervals: --corpus, or --genome and --tokenizer must be given"):
         build(bed, corpus=None, tokenizer="kmer-4")
     with pytest.raises(InputError, match="strand, locus and chromosome are not known"):
         build(write("sequence\tlabel\nACGT\ta\nACGA\tb\n"), corpus=None, tokenizer="kmer-4", sense=True)
@@ -154,3 +154,26 @@ def test_long_sequences_take_no_more_memory_than_they_are_long():
     sequences = ["A" * 1_000_000] + ["ACGT" * 10 + str(i) for i in range(20_000)]
     # As numpy strings, all as wide as the longest, these would be 80 GB.
     assert len(set(row_keys(sequences).tolist())) == 20_001
+
+
+def test_a_folder_of_something_else_or_of_an_input_is_never_written_into(bed, corpora, tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "README.md").write_text("my notebook")
+    with pytest.raises(InputError, match="holds no dataset of ours"):
+        prepare(plan(bed, corpus=corpora["bpe-600"].path), tmp_path / "project", overwrite=True)
+    assert (tmp_path / "project" / "README.md").read_text() == "my notebook"
+    with pytest.raises(InputError, match="is, or holds, the input"):
+        prepare(plan(bed, corpus=corpora["bpe-600"].path), corpora["bpe-600"].path)
+
+
+def test_a_build_that_fails_leaves_no_folder(build, write_bed, tmp_path):
+    few = write_bed([("sim1", 5_000, 5_100, "a"), ("sim1", 6_000, 6_100, "b")], "few.bed")
+    with pytest.raises(InputError, match="of the rarest class"):
+        build(few)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sense_needs_strands(build, write):
+    text = "chrom\tstart\tend\tlabel\n" + "".join(f"sim1\t{i}\t{i + 50}\t{i % 2}\n" for i in range(9_000, 9_100))
+    with pytest.raises(InputError, match="rows without a strand"):
+        build(write(text), sense=True)

@@ -96,7 +96,7 @@ def test_ambiguous_peaks_take_unbound_motifs_away_and_bound_ones_stay():
 def test_the_best_hits_alone_can_be_used(build, motif, peaks):
     best, facts, _ = build(peaks, motif=motif, max_hits=100)
     everything, _, _ = build(peaks, motif=motif)
-    assert facts["config"] == "bpe-600.best-100"
+    assert facts["config"] == "bpe-600.p-0.001-best-100"
     assert len(best) <= 100
     limit = max(row["p_value"] for row in best)
     assert sum(row["p_value"] < limit for row in everything) <= len(best)
@@ -107,6 +107,8 @@ def test_a_motif_or_its_hits_must_be_named_and_occur(build, motif, peaks, write_
         build(peaks)
     with pytest.raises(InputError, match="does not occur at p < 1e-12"):
         build(peaks, motif=motif, p_value=1e-12)
+    with pytest.raises(InputError, match="p_value is 5; it lies between 0 and 0.01"):
+        build(peaks, motif=motif, p_value=5)
     write_bed([("sim3", 5, 9)], "elsewhere.bed")
     header = ("sequence_name", "start", "stop", "strand", "p-value")
     fimo = write_bed([header, ("sim1", 5_001, 5_008, "+", 1e-5)], "fimo.tsv")

@@ -210,7 +210,7 @@ def test_an_unknown_split_and_too_few_rows_are_refused(build, start_sites, write
     with pytest.raises(InputError, match="no split by 'gene'"):
         build(split_by="gene")
     file = write_bed([(c, t, t + 1, ".", 1, s) for c, t, s in start_sites[:2]], "few.bed")
-    with pytest.raises(InputError, match="too few rows for this split, 4 in all"):
+    with pytest.raises(InputError, match="too few rows, 4 in all"):
         build(file=file)
 
 

@@ -242,6 +242,8 @@ def test_remote_code_needs_a_revision_and_unknown_models_are_named(recipe):
         finetune(recipe(model="/no/such/model"))
     with pytest.raises(InputError, match="long_input is 'cut'"):
         finetune(recipe(long_input="cut"))
+    with pytest.raises(InputError, match="warmup_steps is 9, but 1 epochs of 144 examples have 9 steps"):
+        finetune(recipe(warmup_steps=9))
     with pytest.raises(InputError, match="epochs is 0; it is 1 or more"):
         finetune(recipe(epochs=0))
     with pytest.raises(InputError, match="scheduler is 'step'; it is linear, cosine, constant"):
