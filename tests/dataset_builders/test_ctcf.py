@@ -76,6 +76,8 @@ def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp
     with open(tmp_path / "fimo.tsv", "a") as file:
         file.write("\n# FIMO (Find Individual Motif Occurrences): Version 5.5.5\n# fimo --oc out motif genome\n")
     read, facts, _ = build(peaks, hits=tmp_path / "fimo.tsv")
+    # Older parsers are off by the last bit.
+    assert [row.pop("p_value") for row in read] == pytest.approx([row.pop("p_value") for row in scanned])
     assert read == scanned
     assert facts["occurrences"] == "FIMO's table"
 
