@@ -12,3 +12,11 @@ def progress_bar(*, total: int | None = None, what: str, unit: str = "it", scale
         total=total, desc=what, unit=unit, unit_scale=scale, delay=2.0, leave=False,
         disable=not sys.stdout.isatty(),
     )
+
+
+def bars_on_terminals_only() -> None:
+    """Turn the progress bars of `datasets` off, for good, where stdout is no terminal."""
+    import datasets  # here: importing it takes a second
+
+    if not sys.stdout.isatty():
+        datasets.disable_progress_bars()

@@ -33,6 +33,7 @@ from grover_hf.masking import IGNORED, Example, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.report import write_metrics
 from grover_hf.model import grover_config
+from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
@@ -262,8 +263,8 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
         facts["vocabulary_sha256"], encoder.vocabulary_sha256,
         what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
     )
+    bars_on_terminals_only()
     if not sys.stdout.isatty():
-        datasets.disable_progress_bars()
         transformers.utils.logging.disable_progress_bar()
     splits = datasets.load_dataset(recipe.dataset, config)
     if recipe.eval_windows is not None:

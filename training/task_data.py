@@ -17,6 +17,7 @@ from grover_hf.corpus.facts import choose_config, read_all_facts
 from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.long_input import window_starts
+from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.vocabulary import vocabulary_sha256
 
 Ids = list[NDArray[np.integer]]
@@ -66,6 +67,7 @@ def open_task(dataset: str, config: str | None) -> Task:
     facts: dict[str, Any] = {}
     if Path(dataset).is_dir() and read_all_facts(dataset):
         config, facts = choose_config(dataset, config)
+    bars_on_terminals_only()
     try:
         splits = datasets.load_dataset(dataset, config)
     except (OSError, ValueError) as error:

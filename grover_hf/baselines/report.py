@@ -18,6 +18,7 @@ from grover_hf.files import refuse_existing
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
 from grover_hf.metrics.predictions import predictions_of, write_predictions
 from grover_hf.metrics.report import write_metrics
+from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
@@ -62,6 +63,7 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
         )
     refuse_existing(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
     config, facts = choose_config(plan.dataset, plan.config)
+    bars_on_terminals_only()
     splits = datasets.load_dataset(str(plan.dataset), config)
     if missing := [name for name in ("train", "validation", "test") if name not in splits]:
         raise InputError(f"{plan.dataset} has no split {', '.join(missing)}.")
