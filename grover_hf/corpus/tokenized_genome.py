@@ -3,7 +3,7 @@
     corpus.json      format, names, sizes and digests
     ids.uint16       all token ids, little-endian, segment after segment
     segments.npy     int64 (n_segments, 4): chromosome number, start, end, first token
-    anchors.npy      int64: genome position of every 1,024th token
+    anchors.npy      int64: genome position of every 128th token
     tokenizer/       the tokenizer, as AutoTokenizer loads it
 
 Only A, C, G and T belong to tokens: N, and with k-mers the tail of a segment, belong to none.
@@ -35,8 +35,8 @@ from grover_hf.tokenization.export import encoder_named, load_encoder, save_toke
 from grover_hf.tokenization.special_tokens import UNK_ID
 from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
-_FORMAT = 1
-_ANCHOR_EVERY = 1_024
+_FORMAT = 2
+_ANCHOR_EVERY = 128
 
 
 class IntervalTokens(NamedTuple):
@@ -135,7 +135,10 @@ class TokenizedGenome:
         except json.JSONDecodeError:
             raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None
         if facts.get("format") != _FORMAT:
-            raise InputError(f"{path} has format {facts.get('format')}; this version reads {_FORMAT}.")
+            raise InputError(
+                f"{path} has format {facts.get('format')}; this version reads {_FORMAT}. Make it again with "
+                "`grover tokenize`."
+            )
         ids_path = path / "ids.uint16"
         if not ids_path.exists() or ids_path.stat().st_size != 2 * facts["n_tokens"]:
             raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: it is incomplete.")
@@ -148,7 +151,8 @@ class TokenizedGenome:
             )
         try:
             segments, anchors = (
-                np.load(path / f"{name}.npy", allow_pickle=False) for name in ("segments", "anchors")
+                np.load(path / f"{name}.npy", allow_pickle=False, mmap_mode="r").view(np.ndarray)
+                for name in ("segments", "anchors")
             )
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
@@ -162,7 +166,8 @@ class TokenizedGenome:
             InputError: If the FASTA file or the tokenizer cannot be used.
         """
         encoder = encoder_named(tokenizer)
-        path = cache_dir() / "corpora" / f"{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
+        key = f"{_FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
+        path = cache_dir() / "corpora" / key
         if not (path / "corpus.json").exists():
             cls.build(ReferenceGenome(genome), encoder, path)
         return cls.open(path, encoder)

@@ -209,5 +209,5 @@ def test_a_failing_build_leaves_nothing(write_fasta, encoder, tmp_path):
 def test_another_format_is_refused(tiny, tmp_path):
     path = tmp_path / "corpus" / "corpus.json"
     path.write_text(json.dumps({**tiny.facts, "format": 99}))
-    with pytest.raises(InputError, match="format 99; this version reads 1"):
+    with pytest.raises(InputError, match="format 99; this version reads 2"):
         TokenizedGenome.open(tmp_path / "corpus")
