@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from training.launch import (
     world_size,
 )
 from training.loss import global_cross_entropy
-from training.recipe import recipe_from_command_line
+from training.recipe import recipe_field, recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
 from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
 
@@ -49,44 +49,40 @@ _NOT_SCIENCE = {"output", "resume", "overwrite", "processes", "per_device_batch_
 """Fields of a recipe that may change when a run goes on."""
 
 
-def _field(text: str, **default: Any) -> Any:
-    return field(metadata={"help": text}, **default)
-
-
 @dataclass(frozen=True, kw_only=True)
 class FinetuneRecipe:
     """Everything that a fine-tuning depends on."""
 
-    dataset: str = _field("folder made by `grover build`, or a dataset with sequence and label on the Hub")
-    model: str = _field("folder or Hub name of a pretrained model")
-    output: str = _field("folder of the run")
-    learning_rate: float = _field("peak learning rate")
-    batch_size: int = _field("rows a step, over all processes")
-    per_device_batch_size: int = _field("rows at once on a device, at most; the rest is accumulated")
-    epochs: int = _field("passes over the train rows, at most")
-    patience: int = _field("stop after so many evaluations without a better validation MCC; 0 for never")
-    warmup_steps: int = _field("steps of linear warm-up")
-    weight_decay: float = _field("of AdamW")
-    seeds: list[int] = _field("a training each: of the new head, the order of rows, dropout")  # noqa: RUF009
-    dataset_config: str | None = _field("its configuration; bpe-600 or the only one if not given", default=None)
-    revision: str | None = _field("of a model on the Hub", default=None)
-    trust_remote_code: bool = _field("run the code of a Hub model; needs a revision", default=False)
-    retokenize: bool = _field("read `sequence` with the model's own tokenizer", default=False)
-    random_weights: bool = _field("the model's architecture without its weights: the control", default=False)
-    long_input: str = _field("inputs longer than the model: error or windows", default="error")
-    max_tokens: int | None = _field("the longest input, with special tokens; else the model's", default=None)
-    dropout: float | None = _field("of hidden layers and attention; the model's if not given", default=None)
-    lora_rank: int = _field("train low-rank changes of the weights alone; 0 to train all", default=0)
-    scheduler: str = _field("after the warm-up: linear, cosine, constant", default="linear")
-    adam_beta1: float = _field("of AdamW", default=0.9)
-    adam_beta2: float = _field("of AdamW", default=0.999)
-    adam_epsilon: float = _field("of AdamW", default=1e-8)
-    max_grad_norm: float = _field("gradients are clipped to this norm", default=1.0)
-    bf16: bool = _field("mixed precision", default=False)
-    workers: int = _field("processes that load data, a device", default=0)
-    processes: int | None = _field("how many the launch must have; another number is an error", default=None)
-    resume: bool = _field("go on with the run in output, after the seeds that it finished", default=False)
-    overwrite: bool = _field("replace the run that is in output", default=False)
+    dataset: str = recipe_field("folder made by `grover build`, or a dataset with sequence and label on the Hub")
+    model: str = recipe_field("folder or Hub name of a pretrained model")
+    output: str = recipe_field("folder of the run")
+    learning_rate: float = recipe_field("peak learning rate")
+    batch_size: int = recipe_field("rows a step, over all processes")
+    per_device_batch_size: int = recipe_field("rows at once on a device, at most; the rest is accumulated")
+    epochs: int = recipe_field("passes over the train rows, at most")
+    patience: int = recipe_field("stop after so many evaluations without a better validation MCC; 0 for never")
+    warmup_steps: int = recipe_field("steps of linear warm-up")
+    weight_decay: float = recipe_field("of AdamW")
+    seeds: list[int] = recipe_field("a training each: of the new head, the order of rows, dropout")  # noqa: RUF009
+    dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
+    revision: str | None = recipe_field("of a model on the Hub", default=None)
+    trust_remote_code: bool = recipe_field("run the code of a Hub model; needs a revision", default=False)
+    retokenize: bool = recipe_field("read `sequence` with the model's own tokenizer", default=False)
+    random_weights: bool = recipe_field("the model's architecture without its weights: the control", default=False)
+    long_input: str = recipe_field("inputs longer than the model: error or windows", default="error")
+    max_tokens: int | None = recipe_field("the longest input, with special tokens; else the model's", default=None)
+    dropout: float | None = recipe_field("of hidden layers and attention; the model's if not given", default=None)
+    lora_rank: int = recipe_field("train low-rank changes of the weights alone; 0 to train all", default=0)
+    scheduler: str = recipe_field("after the warm-up: linear, cosine, constant", default="linear")
+    adam_beta1: float = recipe_field("of AdamW", default=0.9)
+    adam_beta2: float = recipe_field("of AdamW", default=0.999)
+    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
+    max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
+    bf16: bool = recipe_field("mixed precision", default=False)
+    workers: int = recipe_field("processes that load data, a device", default=0)
+    processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
+    resume: bool = recipe_field("go on with the run in output, after the seeds that it finished", default=False)
+    overwrite: bool = recipe_field("replace the run that is in output", default=False)
 
 
 def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:

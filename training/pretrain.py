@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,46 +46,42 @@ from training.launch import (
     world_size,
 )
 from training.loss import global_cross_entropy
-from training.recipe import recipe_from_command_line
+from training.recipe import recipe_field, recipe_from_command_line
 from training.run_folder import JsonLinesLog, write_recipe
-
-
-def _field(text: str, **default: Any) -> Any:
-    return field(metadata={"help": text}, **default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainRecipe:
     """Everything that a pretraining depends on."""
 
-    dataset: str = _field("folder of windows, made by `grover build genome-windows`")
-    tokenizer: str = _field("folder of the tokenizer, or a merges file")
-    output: str = _field("folder of the run")
-    size: str = _field("of the model: base, small or tiny")
-    learning_rate: float = _field("peak learning rate")
-    batch_size: int = _field("windows a step, over all processes")
-    max_steps: int = _field("optimizer steps")
-    per_device_batch_size: int = _field("windows at once on a device, at most; the rest is accumulated")
-    warmup_steps: int = _field("steps of linear warm-up")
-    dropout: float = _field("of hidden layers and attention")
-    p_select: float = _field("share of tokens to predict")
-    p_mask: float = _field("share of those that become [MASK]")
-    p_random: float = _field("share of those that become a random token")
-    dataset_config: str | None = _field("its configuration; bpe-600 or the only one if not given", default=None)
-    scheduler: str = _field("after it: linear, cosine, constant", default="linear")
-    adam_beta1: float = _field("of AdamW", default=0.9)
-    adam_beta2: float = _field("of AdamW", default=0.999)
-    adam_epsilon: float = _field("of AdamW", default=1e-8)
-    weight_decay: float = _field("of AdamW", default=0.0)
-    max_grad_norm: float = _field("gradients are clipped to this norm", default=1.0)
-    seed: int = _field("of weights, order of windows, masks, dropout", default=0)
-    bf16: bool = _field("mixed precision", default=False)
-    workers: int = _field("processes that load data, a device", default=0)
-    save_steps: int = _field("steps between checkpoints; 0 for none", default=0)
-    eval_windows: int | None = _field("test windows to evaluate on; all if not given", default=None)
-    processes: int | None = _field("how many the launch must have; another number is an error", default=None)
-    resume: bool = _field("go on from the last checkpoint in output", default=False)
-    overwrite: bool = _field("replace the run that is in output", default=False)
+    dataset: str = recipe_field("folder of windows, made by `grover build genome-windows`")
+    tokenizer: str = recipe_field("folder of the tokenizer, or a merges file")
+    output: str = recipe_field("folder of the run")
+    size: str = recipe_field("of the model: base, small or tiny")
+    learning_rate: float = recipe_field("peak learning rate")
+    batch_size: int = recipe_field("windows a step, over all processes")
+    max_steps: int = recipe_field("optimizer steps")
+    per_device_batch_size: int = recipe_field("windows at once on a device, at most; the rest is accumulated")
+    warmup_steps: int = recipe_field("steps of linear warm-up")
+    dropout: float = recipe_field("of hidden layers and attention")
+    p_select: float = recipe_field("share of tokens to predict")
+    p_mask: float = recipe_field("share of those that become [MASK]")
+    p_random: float = recipe_field("share of those that become a random token")
+    dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
+    scheduler: str = recipe_field("after it: linear, cosine, constant", default="linear")
+    adam_beta1: float = recipe_field("of AdamW", default=0.9)
+    adam_beta2: float = recipe_field("of AdamW", default=0.999)
+    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
+    weight_decay: float = recipe_field("of AdamW", default=0.0)
+    max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
+    seed: int = recipe_field("of weights, order of windows, masks, dropout", default=0)
+    bf16: bool = recipe_field("mixed precision", default=False)
+    workers: int = recipe_field("processes that load data, a device", default=0)
+    save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
+    eval_windows: int | None = recipe_field("test windows to evaluate on; all if not given", default=None)
+    processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
+    resume: bool = recipe_field("go on from the last checkpoint in output", default=False)
+    overwrite: bool = recipe_field("replace the run that is in output", default=False)
 
 
 class WindowDataset(torch.utils.data.Dataset[Example]):

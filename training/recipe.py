@@ -18,6 +18,11 @@ RECIPES = Path(__file__).parent / "recipes"
 R = TypeVar("R")
 
 
+def recipe_field(text: str, **default: Any) -> Any:
+    """Return a field of a recipe with the help that the command line shows; `default=` if it has one."""
+    return dataclasses.field(metadata={"help": text}, **default)
+
+
 def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequence[str] | None = None) -> R:
     """Return the recipe that `--config` names, with `--field value` for every field to change.
 

@@ -16,6 +16,7 @@ from dataset_builders.build import Plan
 from dataset_builders.task_rows import (
     alone,
     arrow_table,
+    configuration_name,
     count_classes,
     in_context,
     in_slices,
@@ -180,8 +181,6 @@ def plan(
     Raises:
         InputError: If the inputs cannot be used.
     """
-    if split_by not in SPLITS_BY:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     rows, classes = labelled_rows(table, label_column)
     has_intervals = "start" in rows
     if has_intervals != (corpus is not None) or has_intervals == (tokenizer is not None):
@@ -193,12 +192,12 @@ def plan(
         raise InputError(f"{table} has rows without a strand, + or -: sense cannot turn them.")
     opened = None if corpus is None else TokenizedGenome.open(corpus)
     encoder = encoder_named(tokenizer) if opened is None else opened.encoder  # type: ignore[arg-type]
-    parts = [encoder.name, "sense" if sense else "", "" if split_by == "random" else f"by-{split_by}"]
+    config = configuration_name(encoder.name, "sense" if sense else "", split_by, SPLITS_BY)
     choices = {"label_column": label_column, "sense": sense, "split_by": split_by, "seed": seed}
     table = Path(table)
     return Plan(
         builder_class=Classification, dataset=re.sub(r"\W+", "_", table.name.split(".")[0]).lower(),
-        config=".".join(part for part in parts if part), version=VERSION, card=CARD,
+        config=config, version=VERSION, card=CARD,
         vocabulary_sha256=encoder.vocabulary_sha256,
         settings={
             "table": str(table), "corpus": None if corpus is None else str(corpus),

@@ -12,6 +12,7 @@ import pyarrow as pa
 from dataset_builders.build import Plan
 from dataset_builders.task_rows import (
     arrow_table,
+    configuration_name,
     count_classes,
     in_context,
     in_slices,
@@ -174,18 +175,16 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
         raise InputError("Name a motif (JASPAR) or its occurrences (FIMO's table), one of the two.")
     if not 0 < p_value <= _LARGEST_P_VALUE:
         raise InputError(f"p_value is {p_value}; it lies between 0 and {_LARGEST_P_VALUE}.")
-    if split_by not in SPLITS_BY:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     opened = TokenizedGenome.open(corpus)
     variant = "-".join(
         [f"p-{p_value:g}"] * (p_value != P_VALUE) + [f"best-{max_hits}"] * (max_hits is not None)
     )
-    parts = [opened.encoder.name, variant, "" if split_by == "random" else f"by-{split_by}"]
+    config = configuration_name(opened.encoder.name, variant, split_by, SPLITS_BY)
     named = {"peaks": peaks, "motif": motif, "hits": hits, "ambiguous": ambiguous}
     files = [Path(path) for path in named.values() if path is not None]
     choices = {"p_value": p_value, "max_hits": max_hits, "split_by": split_by, "seed": seed}
     return Plan(
-        builder_class=Ctcf, dataset=NAME, config=".".join(part for part in parts if part), version=VERSION,
+        builder_class=Ctcf, dataset=NAME, config=config, version=VERSION,
         card=CARD, vocabulary_sha256=opened.vocabulary_sha256,
         settings={
             "corpus": str(corpus), **{name: None if path is None else str(path) for name, path in named.items()},

@@ -16,6 +16,7 @@ from dataset_builders.prom300.negatives import shuffled_order
 from dataset_builders.promoters import initiator_share, promoters_of
 from dataset_builders.task_rows import (
     arrow_table,
+    configuration_name,
     count_classes,
     in_slices,
     interval_features,
@@ -163,8 +164,6 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
     Raises:
         InputError: If the inputs cannot be used.
     """
-    if split_by not in SPLITS_BY:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     opened = TokenizedGenome.open(corpus)
     if shuffle_unit == opened.encoder.name:
         shuffle_unit = None
@@ -172,16 +171,16 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
     if unit is not None and unit.vocabulary_sha256 == opened.vocabulary_sha256:
         unit = shuffle_unit = None
     k = opened.encoder.k if isinstance(opened.encoder, KmerEncoder) else 1
-    if sense and 300 % k:
-        raise InputError(f"{k}-mers leave a tail of 300 bp to no token; sense needs k that divides 300.")
+    if sense and (n_bp := UPSTREAM_BP + DOWNSTREAM_BP + 1) % k:
+        raise InputError(f"{k}-mers leave a tail of {n_bp} bp to no token; sense needs k that divides {n_bp}.")
     variant = [name for name, on in (("sense", sense), ("retokenized", retokenized)) if on]
     if unit is not None:
         variant.append(f"shuffled-{unit.name}")
-    parts = [opened.encoder.name, "-".join(variant), "" if split_by == "random" else f"by-{split_by}"]
+    config = configuration_name(opened.encoder.name, "-".join(variant), split_by, SPLITS_BY)
     choices = {"sense": sense, "retokenized": retokenized, "split_by": split_by, "seed": seed}
     files = [Path(path) for path in (promoters, chain) if path is not None]
     return Plan(
-        builder_class=Prom300, dataset=NAME, config=".".join(part for part in parts if part), version=VERSION,
+        builder_class=Prom300, dataset=NAME, config=config, version=VERSION,
         card=CARD, vocabulary_sha256=opened.vocabulary_sha256,
         settings={
             "corpus": str(corpus), "promoters": str(promoters), "chain": None if chain is None else str(chain),

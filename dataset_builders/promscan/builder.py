@@ -14,6 +14,7 @@ from dataset_builders.build import Plan
 from dataset_builders.promoters import initiator_share, promoters_of
 from dataset_builders.task_rows import (
     arrow_table,
+    configuration_name,
     count_classes,
     in_context,
     in_slices,
@@ -129,17 +130,15 @@ def plan(
     Raises:
         InputError: If the inputs cannot be used.
     """
-    if split_by not in SPLITS_BY:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(SPLITS_BY)}.")
     if flank_bp < WINDOW_BP:
         raise InputError(f"flank_bp is {flank_bp}; the region must be wider than a window of {WINDOW_BP} bp.")
     opened = TokenizedGenome.open(corpus)
     variant = "" if flank_bp == FLANKS_BP[0] else f"flank-{flank_bp}"
-    parts = [opened.encoder.name, variant, "" if split_by == "random" else f"by-{split_by}"]
+    config = configuration_name(opened.encoder.name, variant, split_by, SPLITS_BY)
     choices = {"flank_bp": flank_bp, "split_by": split_by, "seed": seed}
     files = [Path(path) for path in (promoters, chain) if path is not None]
     return Plan(
-        builder_class=PromScan, dataset=NAME, config=".".join(part for part in parts if part), version=VERSION,
+        builder_class=PromScan, dataset=NAME, config=config, version=VERSION,
         card=CARD, vocabulary_sha256=opened.vocabulary_sha256,
         settings={
             "corpus": str(corpus), "promoters": str(promoters), "chain": None if chain is None else str(chain),

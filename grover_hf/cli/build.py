@@ -39,8 +39,10 @@ def next_kmer(
     tokenizer: Annotated[str, typer.Option(help="kmer-K, a tokenizer folder or a merges file")],
     output: DatasetFolder,
     k: Annotated[int, typer.Option(help="bases to predict, 2 to 6")] = 6,
-    chromosomes: Annotated[str, typer.Option(help="names with commas between")] = "chr21",
-    number: Annotated[int, typer.Option(min=1, help="pieces to draw; all if there are fewer")] = 500_000,
+    chromosomes: Annotated[str | None, typer.Option(help="names with commas between; else chr21")] = None,
+    number: Annotated[
+        int | None, typer.Option(min=1, help="pieces to draw, else 500,000; all if there are fewer")
+    ] = None,
     right_aligned: Annotated[
         bool, typer.Option("--right-aligned", help="k-mers: drop first bases, so that no tail is left")
     ] = False,
@@ -51,8 +53,8 @@ def next_kmer(
     from dataset_builders.next_kmer.builder import plan
 
     made = plan(
-        genome, tokenizer, k=k, chromosomes=chromosomes.split(","), n_rows=number, right_aligned=right_aligned,
-        seed=seed,
+        genome, tokenizer, k=k, right_aligned=right_aligned, seed=seed,
+        **_given(chromosomes=chromosomes.split(",") if chromosomes else None, n_rows=number),
     )
     _build(made, output, overwrite)
 
@@ -90,7 +92,9 @@ def promscan(
     promoters: Promoters,
     output: DatasetFolder,
     chain: Chain = None,
-    flank_bp: Annotated[int, typer.Option(help="bases of the region on each side of a start site")] = 5_000,
+    flank_bp: Annotated[
+        int | None, typer.Option(help="bases of the region on each side of a start site; else 5,000")
+    ] = None,
     split_by: Annotated[str, typer.Option(help="random, promoter, or chromosome")] = "random",
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -98,7 +102,7 @@ def promscan(
     """Windows of 1,001 bp around start sites: which hold the site?"""
     from dataset_builders.promscan.builder import plan
 
-    made = plan(corpus, promoters, chain=chain, flank_bp=flank_bp, split_by=split_by, seed=seed)
+    made = plan(corpus, promoters, chain=chain, split_by=split_by, seed=seed, **_given(flank_bp=flank_bp))
     _build(made, output, overwrite)
 
 
@@ -112,7 +116,7 @@ def ctcf(
     ambiguous: Annotated[
         Path | None, typer.Option(help="less certain peaks: unbound motifs that meet one are left out")
     ] = None,
-    p_value: Annotated[float, typer.Option(help="motifs with a smaller p-value are used")] = 1e-4,
+    p_value: Annotated[float | None, typer.Option(help="motifs of a smaller p-value; else 1e-4")] = None,
     max_hits: Annotated[int | None, typer.Option(min=1, help="use only so many, the best")] = None,
     split_by: Annotated[str, typer.Option(help="random (the paper's), locus, or chromosome")] = "random",
     seed: Seed = 0,
@@ -122,8 +126,8 @@ def ctcf(
     from dataset_builders.ctcf.builder import plan
 
     made = plan(
-        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, p_value=p_value, max_hits=max_hits,
-        split_by=split_by, seed=seed,
+        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, max_hits=max_hits, split_by=split_by,
+        seed=seed, **_given(p_value=p_value),
     )
     _build(made, output, overwrite)
 
@@ -190,6 +194,11 @@ def classification(
         seed=seed,
     )
     _build(made, output, overwrite)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given: the others are those of the plan, where the paper's numbers stand."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _build(plan: Any, output: Path, overwrite: bool) -> None:
