@@ -54,7 +54,7 @@ def read_jaspar(path: str | Path) -> tuple[str, NDArray[np.float64]]:
 
 
 def find_motif(
-    genome: HasCodes, counts: NDArray[np.float64], *, p_value: float = 1e-4
+    genome: HasCodes, counts: NDArray[np.float64], *, p_value: float
 ) -> pd.DataFrame:
     """Return all occurrences of a motif with a p-value below `p_value`, on both strands.
 
