@@ -78,8 +78,8 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
             "task": facts.get("subset", facts["dataset"]),
             "model": {"kind": plan.method, **details},
             "dataset": {
-                "name": facts["dataset"], "builder": facts.get("builder"), "config": config, "sha256": facts["sha256"],
-                "vocabulary_sha256": facts["vocabulary_sha256"],
+                "name": facts["dataset"], "builder": facts.get("builder"), "config": config,
+                "sha256": facts["sha256"], "vocabulary_sha256": facts["vocabulary_sha256"],
             },
             "split": "test",
             "n_rows": len(labels["test"]),
