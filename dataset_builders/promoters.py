@@ -3,12 +3,16 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from dataset_builders.task_rows import sequences_of
+from dataset_builders.task_rows import codes_of
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
+from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.annotations import lift_over, read_promoters
+
+_PYRIMIDINES, _PURINES = base_codes("CT"), base_codes("AG")
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +53,12 @@ def initiator_share(corpus: TokenizedGenome, promoters: pd.DataFrame, source: st
         source: Name of the file, for the warning.
     """
     around = promoters.assign(start=promoters["tss"] - 1, end=promoters["tss"] + 2)
-    sequences = sequences_of(corpus, around, sense=True)
-    share = sum(sequence[0] in "CT" and sequence[1] in "AG" for sequence in sequences) / len(sequences)
+    before, at, _ = codes_of(corpus, around).T
+    share = float(np.mean(np.isin(before, _PYRIMIDINES) & np.isin(at, _PURINES)))
     if share < EXPECTED_INITIATORS:
         logger.warning(
             "%s: only %.0f %% of %d start sites are on an initiator (pyrimidine, then purine); of positions at "
             "random 25 %% are. Are they of another assembly than the genome? Then give a chain file.",
-            source, 100 * share, len(sequences),
+            source, 100 * share, len(promoters),
         )
     return share

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
 from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.acgt import reverse_complement
+from grover_hf.genome.acgt import base_codes, reverse_complement
 from grover_hf.genome.annotations import require_same_names
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.vocabulary import spelled
@@ -207,17 +207,35 @@ def spelled_sequences(encoder: Encoder, tokens: TokensOfEach) -> pa.StringArray:
 
 def sequences_of(corpus: TokenizedGenome, rows: pd.DataFrame, *, sense: bool) -> list[str]:
     """Return exactly the bases of each interval; with `sense`, of a "-" interval the reverse complement."""
-    starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
-    found = corpus.tokens_in_each(rows["chrom"], starts, ends)
-    letters = spelled(corpus.encoder.tokens, found.input_ids).tobytes().decode()
-    first = np.cumsum(found.token_ends - found.token_starts) - (found.token_ends - starts)
-    forward = [letters[a:b] for a, b in zip(first, first + ends - starts, strict=True)]
+    all_letters, first = _letters(corpus, rows)
+    letters = all_letters.tobytes().decode()
+    ends = first + (rows["end"] - rows["start"]).to_numpy()
+    forward = [letters[a:b] for a, b in zip(first.tolist(), ends.tolist(), strict=True)]
     if not sense:
         return forward
     return [
         reverse_complement(sequence) if strand == "-" else sequence
         for sequence, strand in zip(forward, rows["strand"], strict=True)
     ]
+
+
+def codes_of(corpus: TokenizedGenome, rows: pd.DataFrame) -> NDArray[np.uint8]:
+    """Return the base codes of intervals of one length, each along its strand, shape (n, length)."""
+    letters, first = _letters(corpus, rows)
+    length = int((rows["end"] - rows["start"]).iloc[0])
+    forward = base_codes(letters.tobytes())[first[:, None] + np.arange(length)]
+    # A and T, C and G are as far from the ends of 0 to 3.
+    reverse = (rows["strand"] == "-").to_numpy()[:, None]
+    codes: NDArray[np.uint8] = np.where(reverse, 3 - forward[:, ::-1], forward)
+    return codes
+
+
+def _letters(corpus: TokenizedGenome, rows: pd.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return what the tokens of all intervals spell, and where in it each interval begins, shape (n,)."""
+    found = tokens_in_context(corpus, rows)
+    letters = spelled(corpus.encoder.tokens, found.input_ids)
+    spans = found.token_ends - found.token_starts
+    return letters, np.cumsum(spans) - spans + rows["start"].to_numpy() - found.token_starts
 
 
 def arrow_table(columns: dict[str, Any], features: datasets.Features) -> pa.Table:

@@ -327,6 +327,10 @@ def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
     """Walk to each interval from the last anchor before it, then over it."""
     found = np.empty((starts.size, 4), np.int64)
     for i in range(starts.size):
+        if i and starts[i] == starts[i - 1] and ends[i] == ends[i - 1] and first_tokens[i] == first_tokens[i - 1]:
+            # A row and its negative often are one interval.
+            found[i] = found[i - 1]
+            continue
         token, position = first_tokens[i], segment_starts[i]
         low = -(-token // _ANCHOR_EVERY)
         high = -(-end_tokens[i] // _ANCHOR_EVERY)

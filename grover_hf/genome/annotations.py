@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from grover_hf.errors import InputError, shorten
@@ -207,7 +208,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _read_bed(path: Path, lines: list[str], names: Sequence[str]) -> pd.DataFrame:
-    table = _columns(path, lines)
+    table = _columns(path, lines, numeric=[1, 2, 6, 7])
     if table.shape[1] < 3:
         raise InputError(f"{path} has {table.shape[1]} columns; BED has chrom, start and end, with tabs between.")
     table = table.iloc[:, : len(names)].set_axis(names[: table.shape[1]], axis=1)
@@ -217,8 +218,8 @@ def _read_bed(path: Path, lines: list[str], names: Sequence[str]) -> pd.DataFram
     return table
 
 
-def _columns(path: Path, lines: list[str]) -> pd.DataFrame:
-    """Return the tab-separated columns of lines, as text."""
+def _columns(path: Path, lines: list[str], numeric: Sequence[int]) -> pd.DataFrame:
+    """Return the tab-separated columns of lines, as text; those that are `numeric`, as numbers if they are."""
     n_columns = lines[0].count("\t") + 1
     for line in lines:
         if line.count("\t") + 1 != n_columns:
@@ -226,18 +227,20 @@ def _columns(path: Path, lines: list[str]) -> pd.DataFrame:
                 f"{path}: {line[:80]!r} has {line.count(chr(9)) + 1} columns, the first line {n_columns}."
             )
     return pd.read_csv(
-        io.StringIO("\n".join(lines)), sep="\t", header=None, dtype=str, quoting=csv.QUOTE_NONE,
-        keep_default_na=False, na_values=[],
+        io.StringIO("\n".join(lines)), sep="\t", header=None, quoting=csv.QUOTE_NONE, low_memory=False,
+        dtype={i: object for i in range(n_columns) if i not in numeric}, keep_default_na=False, na_values=[],
     )
 
 
 def _integers(values: pd.Series, path: Path, name: str) -> pd.Series:
+    if values.dtype == np.int64:
+        return values
     numbers = pd.to_numeric(values, errors="coerce")
     bad = numbers.isna() | (numbers % 1 != 0)
     if bad.any():
         at = int(bad.argmax())
         raise InputError(
-            f"{path}, row {at + 1} (comments and header not counted): {name} is {values.iloc[at]!r}, no "
+            f"{path}, row {at + 1} (comments and header not counted): {name} is {str(values.iloc[at])!r}, no "
             "integer. BED has no header line; a table "
             "with one is named .tsv or .csv."
         )
@@ -284,7 +287,7 @@ def _refseq_name(accession: str) -> str:
 
 def _from_sga(path: Path, lines: list[str]) -> pd.DataFrame:
     """Read EPD's SGA: accession, feature, 1-based position, strand, count, name."""
-    columns = _columns(path, lines)
+    columns = _columns(path, lines, numeric=[2])
     if columns.shape[1] < 6:
         raise InputError(f"{path} starts like an SGA file but has {columns.shape[1]} columns; EPD's have six.")
     position = _integers(columns[2], path, "position")

@@ -10,6 +10,8 @@ from grover_hf.compiled import compiled
 from grover_hf.errors import InputError
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
+_HEAD_BASES = 16
+
 
 def vocabulary_sha256(tokens: Sequence[str]) -> str:
     """Return the SHA-256 of the token strings, specials included, joined by newline in id order."""
@@ -36,22 +38,28 @@ def spelled(tokens: Sequence[str], input_ids: NDArray[np.uint16]) -> NDArray[np.
         input_ids: Ids, shape (n_tokens,).
     """
     letters = np.frombuffer("".join(tokens[N_SPECIAL:]).encode(), np.uint8)
-    lengths = token_lengths(tokens).astype(np.int64)
-    n_letters = int(lengths[input_ids].sum())
-    return _spell(letters, np.cumsum(lengths) - lengths, lengths, input_ids, np.empty(n_letters, np.uint8))
+    lengths = token_lengths(tokens)
+    firsts = np.cumsum(lengths, dtype=np.int64) - lengths
+    heads = letters[np.minimum(firsts[:, None] + np.arange(_HEAD_BASES), letters.size - 1)]
+    n_letters = int(lengths[input_ids].sum(dtype=np.int64))
+    out = np.empty(n_letters + _HEAD_BASES, np.uint8)
+    _spell(letters, firsts, lengths, heads, input_ids, out)
+    return out[:n_letters]
 
 
 @compiled
 def _spell(
-    letters: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.int64],
-    input_ids: NDArray[np.uint16], out: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    at = 0
+    letters: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.uint16],
+    heads: NDArray[np.uint8], input_ids: NDArray[np.uint16], out: NDArray[np.uint8],
+) -> None:
+    at = np.uint64(0)
     for token in input_ids:
-        for i in range(firsts[token], firsts[token] + lengths[token]):
-            out[at] = letters[i]
-            at += 1
-    return out
+        # Always 16 letters, for the processor does that at once; the next token covers those too many.
+        for i in range(np.uint64(_HEAD_BASES)):
+            out[at + i] = heads[token, i]
+        for i in range(_HEAD_BASES, lengths[token]):
+            out[at + np.uint64(i)] = letters[firsts[token] + i]
+        at += np.uint64(lengths[token])
 
 
 def require_same_vocabulary(have: str, want: str, *, what: str, other: str) -> None:
