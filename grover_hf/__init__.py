@@ -11,13 +11,14 @@ The rooms, from the ground up; each imports only from those before it:
     metrics/        of masked tokens and of classification; metrics.json
     baselines/      what a task gives without a model of context
     analysis/       arrays in, tables and figures out
-    hub/            cards from facts
+    inference.py    a model on DNA of any length; pipelines.py: the same as pipeline("dna-embedding")
+    hub/            to the Hub and from it: cards, publications, endpoints, the authors' checkpoint
     quickstart.py   the whole way once
     cli/            the command `grover`
 
 `dataset_builders/` and `training/` stand beside the package and use it. Below all rooms lie
-`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random`, `long_input`
-and `progress`.
+`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random`, `long_input`,
+`model_input` and `progress`.
 
 Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 """
@@ -28,25 +29,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.genome import Interval, ReferenceGenome
+    from grover_hf.hub.published import load_published
+    from grover_hf.inference import DnaModel
     from grover_hf.model import grover_config
     from grover_hf.tokenization.bpe_encoding import GenomeEncoder
     from grover_hf.tokenization.bpe_training import train_bpe
     from grover_hf.tokenization.merges import MergeTable
 
 _HOMES = {
+    "DnaModel": "grover_hf.inference",
     "GenomeEncoder": "grover_hf.tokenization.bpe_encoding",
     "Interval": "grover_hf.genome",
     "MergeTable": "grover_hf.tokenization.merges",
     "ReferenceGenome": "grover_hf.genome",
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
     "grover_config": "grover_hf.model",
+    "load_published": "grover_hf.hub.published",
     "train_bpe": "grover_hf.tokenization.bpe_training",
 }
 
 __version__ = version("grover-hf")
 __all__ = [
-    "GenomeEncoder", "Interval", "MergeTable", "ReferenceGenome", "TokenizedGenome",
-    "grover_config", "train_bpe",
+    "DnaModel", "GenomeEncoder", "Interval", "MergeTable", "ReferenceGenome", "TokenizedGenome",
+    "grover_config", "load_published", "train_bpe",
 ]
 
 

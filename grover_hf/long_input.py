@@ -1,4 +1,4 @@
-"""Inputs longer than a model: windows that overlap by a quarter."""
+"""Inputs longer than a model: windows that overlap by a quarter, and whose output counts where."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,23 @@ def window_starts(n_tokens: int, window_tokens: int = 510) -> NDArray[np.int64]:
     """
     if n_tokens <= window_tokens:
         return np.zeros(1, np.int64)
-    stride = window_tokens * 3 // 4
+    stride = max(1, window_tokens * 3 // 4)
     last = n_tokens - window_tokens
     return np.append(np.arange(0, last, stride), last)
+
+
+def output_borders(n_tokens: int, window_tokens: int = 510) -> NDArray[np.int64]:
+    """Return which tokens' output is taken from which window, shape (n_windows + 1,).
+
+    Window i of `window_starts` gives the output of tokens `borders[i]` up to `borders[i + 1]`: those that
+    lie nearest to its middle, and so have the most context on their poorer side. Of two windows in
+    which a token is equally central, the earlier gives it.
+
+    Args:
+        n_tokens: Of the input, without special tokens.
+        window_tokens: What the model takes at once, without special tokens.
+    """
+    starts = window_starts(n_tokens, window_tokens)
+    # The middles of two neighbours are (starts + window_tokens - 1) / 2; a token halfway is the earlier's.
+    between = (starts[:-1] + starts[1:] + window_tokens + 1) // 2
+    return np.concatenate([[0], between, [n_tokens]])

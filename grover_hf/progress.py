@@ -15,8 +15,10 @@ def progress_bar(*, total: int | None = None, what: str, unit: str = "it", scale
 
 
 def bars_on_terminals_only() -> None:
-    """Turn the progress bars of `datasets` off, for good, where stdout is no terminal."""
+    """Turn the progress bars of `datasets` and of the Hub's client off, for good, where stdout is no terminal."""
     import datasets  # here: importing it takes a second
+    from huggingface_hub.utils import disable_progress_bars
 
     if not sys.stdout.isatty():
         datasets.disable_progress_bars()
+        disable_progress_bars()

@@ -1,18 +1,21 @@
-"""Fixtures and the rules of the run: offline, a cache of its own, real data only where it is given."""
+"""Fixtures and the rules of the run: a Hub of its own, a cache of its own, real data only where it is given."""
 
 import atexit
+import itertools
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-# datasets reads these when it is imported; the user's own cache stays as it is.
-_DATASETS_CACHE = tempfile.mkdtemp(prefix="grover-tests-")
-atexit.register(shutil.rmtree, _DATASETS_CACHE, ignore_errors=True)
-os.environ.update(
-    HF_DATASETS_CACHE=_DATASETS_CACHE, HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1",
-    HF_UPDATE_DOWNLOAD_COUNTS="0", TOKENIZERS_PARALLELISM="false",
-)
+from tests.hub_server import HubServer
+
+# The libraries read these when they are imported. The user's own caches and token stay as they are.
+_HOME = Path(tempfile.mkdtemp(prefix="grover-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+_HUB = HubServer(_HOME / "hub").start()
+for _name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))]:
+    del os.environ[_name]
+os.environ.update(_HUB.environment, HF_HOME=str(_HOME / "huggingface"), TOKENIZERS_PARALLELISM="false")
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -47,6 +50,31 @@ def pytest_terminal_summary(terminalreporter):
 def own_cache(tmp_path_factory, monkeypatch):
     """Each test has an empty cache."""
     monkeypatch.setenv("GROVER_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def hub_server():
+    """The Hub of the run, for fixtures that live long; tests take `hub`."""
+    return _HUB
+
+
+@pytest.fixture
+def hub(hub_server):
+    """The Hub of the run with an empty log; what a test did to it is undone, its repos stay."""
+    hub_server.log.clear()
+    yield hub_server
+    hub_server.reset_faults()
+    if not hub_server.running:
+        hub_server.start()
+
+
+_REPO_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def repo_id():
+    """The name of a repo that no other test has."""
+    return f"grover/test-{next(_REPO_NUMBERS)}"
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import transformers
 import yaml
 from numpy.typing import NDArray
@@ -23,17 +22,16 @@ from transformers import (
     TrainingArguments,
 )
 
-import model_card
 from grover_hf.errors import InputError
 from grover_hf.files import folder_written_whole, refuse_existing, written_whole
-from grover_hf.hub.cards import render_card
+from grover_hf.hub.cards import finetuned_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import write_metrics
 from training.classifier import count_parameters, new_model, open_model
 from training.launch import (
     batch_shape,
-    explained_out_of_memory,
+    memory_explained,
     require_positive,
     require_processes,
     run_script,
@@ -42,27 +40,19 @@ from training.launch import (
 )
 from training.loss import global_cross_entropy
 from training.recipe import recipe_field, recipe_from_command_line
-from training.run_folder import JsonLinesLog, write_recipe
+from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
 from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
-
-_NOT_SCIENCE = {"output", "resume", "overwrite", "processes", "per_device_batch_size", "workers"}
-"""Fields of a recipe that may change when a run goes on."""
+from training.trainer_arguments import TrainingRecipe, trainer_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneRecipe:
+class FinetuneRecipe(TrainingRecipe):
     """Everything that a fine-tuning depends on."""
 
     dataset: str = recipe_field("folder made by `grover build`, or a dataset with sequence and label on the Hub")
     model: str = recipe_field("folder or Hub name of a pretrained model")
-    output: str = recipe_field("folder of the run")
-    learning_rate: float = recipe_field("peak learning rate")
-    batch_size: int = recipe_field("rows a step, over all processes")
-    per_device_batch_size: int = recipe_field("rows at once on a device, at most; the rest is accumulated")
     epochs: int = recipe_field("passes over the train rows, at most")
     patience: int = recipe_field("stop after so many evaluations without a better validation MCC; 0 for never")
-    warmup_steps: int = recipe_field("steps of linear warm-up")
-    weight_decay: float = recipe_field("of AdamW")
     seeds: list[int] = recipe_field("a training each: of the new head, the order of rows, dropout")  # noqa: RUF009
     dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
     revision: str | None = recipe_field("of a model on the Hub", default=None)
@@ -73,16 +63,6 @@ class FinetuneRecipe:
     max_tokens: int | None = recipe_field("the longest input, with special tokens; else the model's", default=None)
     dropout: float | None = recipe_field("of hidden layers and attention; the model's if not given", default=None)
     lora_rank: int = recipe_field("train low-rank changes of the weights alone; 0 to train all", default=0)
-    scheduler: str = recipe_field("after the warm-up: linear, cosine, constant", default="linear")
-    adam_beta1: float = recipe_field("of AdamW", default=0.9)
-    adam_beta2: float = recipe_field("of AdamW", default=0.999)
-    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
-    max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
-    bf16: bool = recipe_field("mixed precision", default=False)
-    workers: int = recipe_field("processes that load data, a device", default=0)
-    processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
-    resume: bool = recipe_field("go on with the run in output, after the seeds that it finished", default=False)
-    overwrite: bool = recipe_field("replace the run that is in output", default=False)
 
 
 def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
@@ -99,7 +79,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
         transformers.utils.logging.disable_progress_bar()
     world = world_size()
     shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
-    arguments = _training_arguments(recipe, run, recipe.seeds[0], *shape)
+    arguments = _training_arguments(recipe, recipe.seeds[0], *shape)
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
@@ -119,15 +99,11 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
         if (run / "seeds" / f"{seed}.json").exists():
             continue
         trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
-        try:
+        with memory_explained(shape[0], recipe.batch_size):
             trainer.train()
             # The Trainer would score the test rows as if they were those of validation.
             trainer.compute_metrics = None
             logits = trainer.predict(examples["test"]).predictions
-        except (RuntimeError, MemoryError) as error:
-            if explained := explained_out_of_memory(error, shape[0], recipe.batch_size):
-                raise explained from error
-            raise
         if trainer.is_world_process_zero():
             _write_training(trainer, tokenizer, run, seed, _by_row(examples["test"], logits))
         trainer.accelerator.wait_for_everyone()
@@ -142,10 +118,7 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path) -> None:
             before = yaml.safe_load((run / "recipe.yaml").read_text())
         except OSError:
             raise InputError(f"{run} has no recipe.yaml: there is no run to go on with.") from None
-        if changed := [name for name in fields if name not in _NOT_SCIENCE and before.get(name) != fields[name]]:
-            raise InputError(
-                f"{run} was begun with another {', '.join(changed)}; go on with its own recipe, {run}/recipe.yaml."
-            )
+        require_same_run(run, before, science_of(fields))
         if (run / "metrics.json").exists():
             raise InputError(f"{run} is finished: it has metrics.json.")
         return
@@ -215,7 +188,7 @@ def _trainer(
 
     trainer = Trainer(
         model=model,
-        args=_training_arguments(recipe, run, seed, *shape),
+        args=_training_arguments(recipe, seed, *shape),
         data_collator=collator(tokenizer, model),
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
@@ -232,24 +205,12 @@ def _trainer(
 
 
 def _training_arguments(
-    recipe: FinetuneRecipe, run: Path, seed: int, device_batch: int, accumulation: int
+    recipe: FinetuneRecipe, seed: int, device_batch: int, accumulation: int
 ) -> TrainingArguments:
     return TrainingArguments(
-        output_dir=str(run / "checkpoints"),
+        **trainer_arguments(recipe, seed=seed, device_batch=device_batch, accumulation=accumulation),
         num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=device_batch,
         per_device_eval_batch_size=4 * device_batch,
-        gradient_accumulation_steps=accumulation,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type=scheduler_type(recipe.scheduler),
-        warmup_steps=recipe.warmup_steps,
-        adam_beta1=recipe.adam_beta1,
-        adam_beta2=recipe.adam_beta2,
-        adam_epsilon=recipe.adam_epsilon,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        bf16=recipe.bf16,
-        seed=seed,
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=1,
@@ -258,12 +219,6 @@ def _training_arguments(
         metric_for_best_model="mcc",
         greater_is_better=True,
         logging_steps=50,
-        dataloader_num_workers=recipe.workers,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        disable_tqdm=not sys.stdout.isatty(),
     )
 
 
@@ -329,8 +284,8 @@ def _write_report(
             "processes": world,
         },
     )
-    facts = {"recipe": dataclasses.asdict(recipe), "report": content, "class_names": task.class_names}
-    (run / "model" / "README.md").write_text(render_card(model_card.FINETUNED, facts))
+    card = finetuned_card(content, dataclasses.asdict(recipe), task.class_names)
+    (run / "model" / "README.md").write_text(card)
     shutil.rmtree(run / "seeds")
     low, high = intervals["mcc"]
     print(f"{run}: test MCC {values['mcc']:.3f} ({low:.3f} to {high:.3f}), mean of {len(trainings)} seeds")

@@ -1,12 +1,25 @@
 """What every training script shares: how a launch is checked, how batches are shared, how it ends."""
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import torch
 
 from grover_hf.errors import InputError
+
+PREEMPTED = 75
+"""The exit code of a run that SIGTERM stopped and that can go on: EX_TEMPFAIL of sysexits.h.
+
+Not 143, which is what a shell says of a process that SIGTERM killed.
+"""
+
+
+class Preempted(Exception):  # noqa: N818
+    """SIGTERM stopped the run after a step, and its checkpoint is written."""
 
 
 def world_size() -> int:
@@ -78,6 +91,33 @@ def require_positive(**values: float) -> None:
             raise InputError(f"{name} is {value}; it is 1 or more.")
 
 
+@contextlib.contextmanager
+def sigterm_noted() -> Iterator[threading.Event]:
+    """Yield what is set when the process gets SIGTERM, which does nothing else within the block."""
+    noted = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: noted.set())
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def memory_explained(per_device_batch_size: int, batch_size: int) -> Iterator[None]:
+    """Raise `InputError` that says what to do where memory is too small for the block.
+
+    Args:
+        per_device_batch_size: Examples at once on a device.
+        batch_size: Of all processes together.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if explained := explained_out_of_memory(error, per_device_batch_size, batch_size):
+            raise explained from error
+        raise
+
+
 def explained_out_of_memory(
     error: BaseException, per_device_batch_size: int, batch_size: int
 ) -> InputError | None:
@@ -86,17 +126,21 @@ def explained_out_of_memory(
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
     if not known and "out of memory" not in text and "can't allocate memory" not in text:
         return None
-    smaller = max(1, per_device_batch_size // 2)
-    how = (
-        f"say --per_device_batch_size {smaller}: batch_size stays {batch_size}, by accumulation"
-        if smaller < per_device_batch_size
-        else "it holds one example already: take a smaller model, or shorter inputs"
-    )
+    if per_device_batch_size == 1:
+        how = "it holds one example already: take a smaller model, or shorter inputs"
+    else:
+        smaller, accumulation = batch_shape(batch_size, per_device_batch_size // 2, world_size())
+        how = (
+            f"say --per_device_batch_size {smaller}: batch_size stays {batch_size}, by accumulation of "
+            f"{accumulation}"
+        )
     return InputError(f"The memory is too small for {per_device_batch_size} examples at once; {how}.")
 
 
 def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
     """Run a training script; a problem with input or disk ends with its message and code 1.
+
+    A run that SIGTERM stopped ends with code `PREEMPTED`.
 
     Args:
         script: What to run.
@@ -106,6 +150,9 @@ def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
         script()
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
+    except Preempted as stopped:
+        print(f"{stopped}; the same command with --resume true goes on", file=sys.stderr)
+        sys.exit(PREEMPTED)
     except KeyboardInterrupt:
         print(when_stopped, file=sys.stderr)
         sys.exit(130)

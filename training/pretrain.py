@@ -1,15 +1,19 @@
 """Pretrain a model on masked tokens: `accelerate launch -m training.pretrain --config RECIPE`."""
 
 import dataclasses
+import itertools
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.compute as pc
 import torch
 import transformers
 from transformers import (
@@ -22,66 +26,56 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
-import model_card
 from grover_hf.corpus.facts import choose_config
 from grover_hf.errors import InputError
 from grover_hf.files import folder_written_whole, refuse_existing
-from grover_hf.hub.cards import render_card
+from grover_hf.hub.cards import pretrained_card
 from grover_hf.masking import IGNORED, Example, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
-from grover_hf.metrics.report import write_metrics
+from grover_hf.metrics.report import versions, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from training.checkpoints import newest_whole, read_manifest
+from training.guarded_trainer import GuardedTrainer
 from training.launch import (
     batch_shape,
+    memory_explained,
     require_positive,
     require_processes,
     run_script,
-    scheduler_type,
     world_size,
 )
 from training.loss import global_cross_entropy
+from training.push import Destination, PushAtSave
 from training.recipe import recipe_field, recipe_from_command_line
-from training.run_folder import JsonLinesLog, write_recipe
+from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
+from training.trainer_arguments import TrainingRecipe, trainer_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainRecipe:
+class PretrainRecipe(TrainingRecipe):
     """Everything that a pretraining depends on."""
 
     dataset: str = recipe_field("folder of windows, made by `grover build genome-windows`")
     tokenizer: str = recipe_field("folder of the tokenizer, or a merges file")
-    output: str = recipe_field("folder of the run")
     size: str = recipe_field("of the model: base, small or tiny")
-    learning_rate: float = recipe_field("peak learning rate")
-    batch_size: int = recipe_field("windows a step, over all processes")
     max_steps: int = recipe_field("optimizer steps")
-    per_device_batch_size: int = recipe_field("windows at once on a device, at most; the rest is accumulated")
-    warmup_steps: int = recipe_field("steps of linear warm-up")
     dropout: float = recipe_field("of hidden layers and attention")
     p_select: float = recipe_field("share of tokens to predict")
     p_mask: float = recipe_field("share of those that become [MASK]")
     p_random: float = recipe_field("share of those that become a random token")
     dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
-    scheduler: str = recipe_field("after it: linear, cosine, constant", default="linear")
-    adam_beta1: float = recipe_field("of AdamW", default=0.9)
-    adam_beta2: float = recipe_field("of AdamW", default=0.999)
-    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
-    weight_decay: float = recipe_field("of AdamW", default=0.0)
-    max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
     seed: int = recipe_field("of weights, order of windows, masks, dropout", default=0)
-    bf16: bool = recipe_field("mixed precision", default=False)
-    workers: int = recipe_field("processes that load data, a device", default=0)
     save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
+    keep_checkpoints: int = recipe_field("how many of them stay", default=2)
     eval_windows: int | None = recipe_field("test windows to evaluate on; all if not given", default=None)
-    processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
-    resume: bool = recipe_field("go on from the last checkpoint in output", default=False)
-    overwrite: bool = recipe_field("replace the run that is in output", default=False)
+    push_to: str | None = recipe_field("repository on the Hub for every checkpoint and the model", default=None)
+    push_license: str | None = recipe_field("the Hub's identifier of the licence there", default=None)
+    push_private: bool = recipe_field("make that repository private", default=False)
 
 
 class WindowDataset(torch.utils.data.Dataset[Example]):
@@ -122,14 +116,47 @@ class EpochSampler(torch.utils.data.Sampler[int]):
         return iter((self._epoch * self._n_windows + order).tolist())
 
 
-class PretrainTrainer(Trainer):
+class PretrainTrainer(GuardedTrainer):
     """The Trainer, with the order of windows keyed by (seed, epoch)."""
+
+    _sampler: "_WholeBatches"
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         assert isinstance(self.train_dataset, WindowDataset)
-        sampler = EpochSampler(len(self.train_dataset), self.args.seed)
-        self.add_callback(_EpochOfSampler(sampler))
-        return sampler
+        keys = EpochSampler(len(self.train_dataset), self.args.seed)
+        self.add_callback(_EpochOfSampler(keys))
+        together = self.args.gradient_accumulation_steps * self.args.world_size
+        self._sampler = _WholeBatches(keys, self.args.per_device_train_batch_size * together)
+        return self._sampler
+
+    def examples_of_step(self) -> str:
+        n_windows = len(self.train_dataset)
+        epoch, numbers = divmod(np.array(self._sampler.batch_of_step(self.state.global_step)), n_windows)
+        return f"the train windows {', '.join(map(str, numbers))} in epoch {epoch[0]}"
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        # Its mean over batches is none over masked tokens; perplexity has that.
+        logs.pop("test_loss", None)
+        super().log(logs, *args, **kwargs)
+
+
+class _WholeBatches(torch.utils.data.Sampler[int]):
+    """The keys of an epoch as far as they fill batches: what is left over depends on no layout."""
+
+    def __init__(self, keys: EpochSampler, batch_size: int) -> None:
+        self._keys = keys
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return len(self._keys) // self._batch_size * self._batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.islice(self._keys, len(self))
+
+    def batch_of_step(self, step: int) -> list[int]:
+        """Return the keys of a step of the current epoch; steps begin with 1."""
+        first = (step - 1) * self._batch_size % len(self)
+        return list(self)[first : first + self._batch_size]
 
 
 class _EpochOfSampler(TrainerCallback):
@@ -162,12 +189,12 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     world = world_size()
     require_positive(
         batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size,
-        max_steps=recipe.max_steps,
+        max_steps=recipe.max_steps, keep_checkpoints=recipe.keep_checkpoints,
     )
     encoder = load_encoder(recipe.tokenizer)
     splits, dataset_facts = _open_windows(recipe, encoder)
     shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
-    arguments = _training_arguments(recipe, run, *shape)
+    arguments = _training_arguments(recipe, *shape)
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
@@ -176,25 +203,26 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             f"{recipe.dataset} has {len(splits['train'])} train windows, fewer than a batch of "
             f"{recipe.batch_size}."
         )
-    if recipe.resume and get_last_checkpoint(arguments.output_dir) is None:
-        raise InputError(f"{arguments.output_dir} has no checkpoint to resume from; see save_steps.")
+    config = grover_config(
+        len(encoder.tokens), recipe.size,  # type: ignore[arg-type]
+        hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
+    )
+    _require_room(splits, config.max_position_embeddings, recipe.dataset)
+    depends_on = _what_it_depends_on(recipe, dataset_facts, world)
+    first = arguments.process_index == 0
+    destination = _destination(recipe) if first else None
     with arguments.main_process_first(desc="output folder"):
-        if arguments.process_index == 0:
-            if not recipe.resume:
-                given = [recipe.dataset, recipe.tokenizer]
-                refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
-                # Checkpoints of the old run must not be resumed from.
-                shutil.rmtree(run, ignore_errors=True)
-            run.mkdir(parents=True, exist_ok=True)
+        checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
+        if first and not recipe.resume:
+            given = [recipe.dataset, recipe.tokenizer]
+            refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
+            # Checkpoints of the old run must not be resumed from.
+            shutil.rmtree(run, ignore_errors=True)
+            run.mkdir(parents=True)
             write_recipe(run, dataclasses.asdict(recipe))
 
     transformers.set_seed(recipe.seed)
-    model = BertForMaskedLM(
-        grover_config(
-            len(encoder.tokens), recipe.size,  # type: ignore[arg-type]
-            hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
-        )
-    )
+    model = BertForMaskedLM(config)
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, Any]:
         masked = prediction.label_ids != IGNORED
@@ -216,34 +244,40 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=nll_and_rank,
         callbacks=[JsonLinesLog(run)],
+        run=depends_on,
+        keep_checkpoints=recipe.keep_checkpoints,
     )
+    report = {
+        "task": "masked-token",
+        "model": {"size": recipe.size, "parameters": model.num_parameters()},
+        "dataset": {
+            "name": dataset_facts["dataset"],
+            "config": dataset_facts["config"],
+            "vocabulary_sha256": dataset_facts["vocabulary_sha256"],
+            "sha256": dataset_facts["sha256"],
+            "genome": dataset_facts["corpus"]["genome"],
+        },
+        "split": "test",
+        "n_windows": len(splits["test"]),
+        "processes": world,
+        "seed": recipe.seed,
+    }
+    if destination is not None:
+        trainer.add_callback(PushAtSave(destination, partial(_complete_checkpoint, encoder, recipe, report)))
     # log.jsonl has what the Trainer would print.
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=recipe.resume)
-    metrics = _evaluate(trainer)
+    with memory_explained(shape[0], recipe.batch_size):
+        trainer.train_from(checkpoint)
+        metrics = _evaluate(trainer)
     content: dict[str, Any] = {}
     if trainer.is_world_process_zero():
         content = write_metrics(
             run,
-            {
-                "task": "masked-token",
-                "model": {"size": recipe.size, "parameters": model.num_parameters()},
-                "dataset": {
-                    "name": dataset_facts["dataset"],
-                    "config": dataset_facts["config"],
-                    "vocabulary_sha256": dataset_facts["vocabulary_sha256"],
-                    "sha256": dataset_facts["sha256"],
-                    "genome": dataset_facts["corpus"]["genome"],
-                },
-                "split": "test",
-                "n_windows": len(splits["test"]),
-                "metrics": metrics,
-                "ci95": {},
-                "processes": world,
-                "seed": recipe.seed,
-            },
+            {**report, "training_seconds": trainer.progress.seconds, "metrics": metrics, "ci95": {}},
         )
         _write_model(trainer, encoder, run, dataclasses.asdict(recipe), content)
+        if destination is not None:
+            destination.push(run)
         if metrics["n_masked"]:
             print(
                 f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
@@ -251,6 +285,21 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             )
     trainer.accelerator.wait_for_everyone()
     return content
+
+
+def _destination(recipe: PretrainRecipe) -> Destination | None:
+    if recipe.push_to is None:
+        return None
+    return Destination.of(recipe.push_to, recipe.push_license, private=recipe.push_private)
+
+
+def _complete_checkpoint(
+    encoder: Encoder, recipe: PretrainRecipe, report: dict[str, Any], folder: Path, step: int
+) -> None:
+    """Write tokenizer and card beside the weights of a training that goes on."""
+    write_tokenizer_files(encoder, folder)
+    so_far = {**report, "metrics": {}, "step": step, "versions": versions(), "date": date.today().isoformat()}
+    (folder / "README.md").write_text(pretrained_card(so_far, dataclasses.asdict(recipe), encoder.name))
 
 
 def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[str, Any]]:
@@ -262,7 +311,14 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
     bars_on_terminals_only()
     if not sys.stdout.isatty():
         transformers.utils.logging.disable_progress_bar()
-    splits = datasets.load_dataset(recipe.dataset, config)
+    try:
+        splits = datasets.load_dataset(recipe.dataset, config)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{recipe.dataset} ({config}) cannot be loaded: {error}") from error
+    if missing := [name for name in ("train", "test") if name not in splits]:
+        raise InputError(
+            f"{recipe.dataset} ({config}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
+        )
     if recipe.eval_windows is not None:
         if recipe.eval_windows < 1:
             raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
@@ -273,36 +329,57 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
     return splits, facts
 
 
-def _training_arguments(
-    recipe: PretrainRecipe, run: Path, device_batch: int, accumulation: int
-) -> TrainingArguments:
+def _require_room(splits: Any, n_positions: int, dataset: str) -> None:
+    """Raise `InputError` if a window is longer than the model is, with [CLS] and [SEP]."""
+    for name, split in splits.items():
+        longest = pc.max(pc.list_value_length(split.data.column("input_ids"))).as_py()
+        if longest + 2 > n_positions:
+            raise InputError(
+                f"{dataset}, {name}: a window has {longest} tokens; a model of {n_positions} positions takes "
+                f"{n_positions - 2}, beside [CLS] and [SEP]."
+            )
+
+
+def _what_it_depends_on(recipe: PretrainRecipe, facts: dict[str, Any], world: int) -> dict[str, Any]:
+    """Return what must be the same when the run goes on: of what is read, the content and not the place."""
+    fields = science_of(dataclasses.asdict(recipe))
+    read = {
+        "dataset": facts["sha256"], "dataset_config": facts["config"], "tokenizer": facts["vocabulary_sha256"],
+    }
+    return {**fields, **read, "processes": world}
+
+
+def _checkpoint(run: Path, depends_on: dict[str, Any], *, warn: bool) -> Path:
+    """Return the newest whole checkpoint of a run, which must be one of this run.
+
+    Raises:
+        InputError: If there is none, it is of another run, or the run is finished.
+    """
+    newest, torn = newest_whole(run / "checkpoints")
+    if torn and warn:
+        print(f"warning: passed over, torn or damaged: {', '.join(map(str, torn))}", file=sys.stderr)
+    if newest is None:
+        raise InputError(
+            f"{run}/checkpoints has no whole checkpoint to go on from: the run must begin again, with "
+            "--overwrite true; save_steps says how often one is written."
+        )
+    require_same_run(newest, read_manifest(newest)["run"], depends_on)
+    if (run / "metrics.json").exists() and (run / "model").exists():
+        raise InputError(f"{run} is finished: it has metrics.json and model.")
+    return newest
+
+
+def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation: int) -> TrainingArguments:
     return TrainingArguments(
-        output_dir=str(run / "checkpoints"),
+        **trainer_arguments(recipe, seed=recipe.seed, device_batch=device_batch, accumulation=accumulation),
         max_steps=recipe.max_steps,
-        per_device_train_batch_size=device_batch,
         per_device_eval_batch_size=device_batch,
-        gradient_accumulation_steps=accumulation,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type=scheduler_type(recipe.scheduler),
-        warmup_steps=recipe.warmup_steps,
-        adam_beta1=recipe.adam_beta1,
-        adam_beta2=recipe.adam_beta2,
-        adam_epsilon=recipe.adam_epsilon,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        bf16=recipe.bf16,
-        seed=recipe.seed,
-        dataloader_num_workers=recipe.workers,
         dataloader_drop_last=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
         save_strategy="steps" if recipe.save_steps else "no",
         save_steps=recipe.save_steps or 500,
         logging_steps=max(1, recipe.max_steps // 100),
-        remove_unused_columns=False,
-        label_names=["labels"],
+        logging_nan_inf_filter=False,
         ddp_find_unused_parameters=False,
-        report_to="none",
-        disable_tqdm=not sys.stdout.isatty(),
     )
 
 
@@ -321,8 +398,7 @@ def _write_model(
     with folder_written_whole(run / "model") as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
         write_tokenizer_files(encoder, folder)
-        facts = {"recipe": recipe, "report": metrics, "tokenizer": encoder.name}
-        (folder / "README.md").write_text(render_card(model_card.PRETRAINED, facts))
+        (folder / "README.md").write_text(pretrained_card(metrics, recipe, encoder.name))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

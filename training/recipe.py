@@ -37,7 +37,7 @@ def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequen
     )
     packaged = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
     parser.add_argument("--config", required=True, help=f"a YAML file, or a packaged recipe: {packaged}")
-    for field in dataclasses.fields(recipe_class):  # type: ignore[arg-type]
+    for field in _fields(recipe_class):
         parser.add_argument(f"--{field.name}", help=field.metadata.get("help"), metavar="VALUE")
     given = vars(parser.parse_args(arguments))
     config = given.pop("config")
@@ -63,7 +63,7 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
     except yaml.YAMLError as error:
         raise InputError(f"{path} is no YAML: {error}") from error
     values = {**(content or {}), **changes}
-    fields = {field.name: field for field in dataclasses.fields(recipe_class)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in _fields(recipe_class)}
     if unknown := sorted(set(values) - set(fields)):
         raise InputError(f"{path} has unknown keys {', '.join(unknown)}; known are {', '.join(fields)}.")
     required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
@@ -73,6 +73,12 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
     for name, value in values.items():
         values[name] = _checked(value, hints[name], f"{path}: {name}")
     return recipe_class(**values)
+
+
+def _fields(recipe_class: type[Any]) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a recipe: its own first, then those of every training."""
+    own = recipe_class.__annotations__
+    return sorted(dataclasses.fields(recipe_class), key=lambda field: field.name not in own)
 
 
 def _checked(value: Any, wanted: Any, what: str) -> Any:

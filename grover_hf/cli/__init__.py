@@ -5,7 +5,6 @@ Imports stand inside the verbs, so that `grover --help` answers at once.
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,10 @@ import typer
 from grover_hf.cli.build import build
 from grover_hf.cli.fetch import fetch_verb
 from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
+from grover_hf.cli.publish import publish
+from grover_hf.cli.published import convert_published, verify_tokenizer
 from grover_hf.cli.scores import baselines, compare, results
+from grover_hf.cli.tables import print_table
 from grover_hf.errors import InputError
 
 app = typer.Typer(
@@ -108,7 +110,7 @@ def vocabulary(
     if stray := [word for word in context.args if not word.isdigit()]:
         raise InputError(f"vocabulary does not know {' '.join(stray)}.")
     rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)])
-    _print_table(rows, ("quantity", "paper", "this vocabulary"))
+    print_table(rows, ("quantity", "paper", "this vocabulary"))
 
 
 @app.command(rich_help_panel="Datasets")
@@ -137,8 +139,12 @@ def tokenize(
 
 
 app.command("fetch", rich_help_panel="Start here")(fetch_verb)
-for verb in (baselines, compare, results):
-    app.command(rich_help_panel="Scores")(verb)
+app.command(rich_help_panel="Vocabularies")(verify_tokenizer)
+app.command(rich_help_panel="Hub")(publish)
+app.command(rich_help_panel="Hub")(convert_published)
+app.command(rich_help_panel="Scores")(baselines)
+app.command(rich_help_panel="Scores")(compare)
+app.command(rich_help_panel="Scores")(results)
 
 
 def main() -> None:
@@ -156,14 +162,3 @@ def main() -> None:
         where = getattr(error, "filename", None)
         print(f"error: {where}: {what}" if where else f"error: {what}", file=sys.stderr)
         sys.exit(1)
-
-
-def _print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
-

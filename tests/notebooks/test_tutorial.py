@@ -3,13 +3,18 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from transformers import AutoModelForSequenceClassification
 
 TUTORIAL = Path(__file__).parents[2] / "notebooks" / "tutorial.ipynb"
 
 
-def test_the_tutorial_runs_and_ends_with_a_score_beside_its_baselines(tmp_path, monkeypatch):
+def test_the_tutorial_runs_to_a_score_beside_its_baselines_and_publishes_its_model(
+    hub, repo_id, tmp_path, monkeypatch
+):
     monkeypatch.setenv("PYTHONPATH", str(TUTORIAL.parents[1]))
     book = nbformat.read(TUTORIAL, as_version=4)
+    settings = next(cell for cell in book.cells if "REPOSITORY = None" in cell.source)
+    settings.source = settings.source.replace("REPOSITORY = None", f"REPOSITORY = {repo_id!r}")
     where = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(book, timeout=600, kernel_name="python3", resources=where).execute()
     scores = {
@@ -22,6 +27,10 @@ def test_the_tutorial_runs_and_ends_with_a_score_beside_its_baselines(tmp_path, 
     assert scores["majority"] == 0
     printed = "".join(output.get("text", "") for cell in book.cells for output in cell.get("outputs", []))
     assert "fine-tuned |" in printed
+    _, commit = hub.commits(repo_id)
+    assert {"model.safetensors", "tokenizer.json", "README.md", "handler.py"} <= commit.files.keys()
+    model = AutoModelForSequenceClassification.from_pretrained(repo_id)
+    assert model.config.id2label == {0: "unbound", 1: "bound"}
 
 
 def test_the_tutorial_is_kept_without_outputs():

@@ -1,40 +1,25 @@
 import json
-import os
+import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from datasets import Dataset, concatenate_datasets
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, pipeline
 
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
+from tests.training.launches import largest_difference, logged, weights, windows_like
 from training.launch import batch_shape
 from training.loss import global_cross_entropy
 from training.pretrain import (
     EpochSampler,
     WindowDataset,
+    _WholeBatches,
     nll_and_rank,
     pretrain,
 )
-
-
-def weights(run):
-    return load_file(Path(run) / "model" / "model.safetensors")
-
-
-def largest_difference(first, second):
-    assert first.keys() == second.keys()
-    return max(float((first[name] - second[name]).abs().max()) for name in first)
-
-
-def losses(run):
-    lines = [json.loads(line) for line in (Path(run) / "log.jsonl").read_text().splitlines()]
-    return [line["loss"] for line in lines if "loss" in line], [line.get("grad_norm") for line in lines]
 
 
 def test_a_run_writes_what_the_contract_says(recipe):
@@ -64,53 +49,19 @@ def test_the_model_folder_loads_through_auto_classes_without_remote_code(recipe)
     assert len(tokenizer) == model.config.vocab_size == 609
     found = pipeline("fill-mask", model=str(folder), device="cpu")("ACGTTTGA[MASK]GGCATTACA")
     assert all(set(answer["token_str"]) <= set("ACGT[]PADUNKMSEL") for answer in found)
-
-
-@pytest.mark.parametrize("changes", [{"per_device_batch_size": 8}, {"per_device_batch_size": 2}])
-def test_accumulation_changes_neither_loss_nor_weights(recipe, tmp_path, changes):
-    # BERT's own loss would come out too large by the number of accumulation steps.
-    pretrain(recipe(output=str(tmp_path / "a"), p_select=0.022))
-    pretrain(recipe(output=str(tmp_path / "b"), p_select=0.022, **changes))
-    np.testing.assert_allclose(losses(tmp_path / "a")[0], losses(tmp_path / "b")[0], rtol=1e-5)
-    assert largest_difference(weights(tmp_path / "a"), weights(tmp_path / "b")) < 1e-5
-
-
-def test_a_resumed_run_equals_a_straight_one_bit_for_bit(recipe, tmp_path):
-    settings = {"max_steps": 6, "save_steps": 3, "dropout": 0.1, "scheduler": "constant", "warmup_steps": 0}
-    pretrain(recipe(output=str(tmp_path / "straight"), **settings))
-    pretrain(recipe(output=str(tmp_path / "halves"), **{**settings, "max_steps": 3}))
-    pretrain(recipe(output=str(tmp_path / "halves"), resume=True, **settings))
-    assert largest_difference(weights(tmp_path / "straight"), weights(tmp_path / "halves")) == 0
-
-
-def two_processes(inputs, output, *options):
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "-m", "training.pretrain", "--config", "tiny_cpu", "--processes", "2",
-        "--dataset", inputs["dataset"], "--tokenizer", inputs["tokenizer"], "--output", str(output),
-        "--warmup_steps", "1", "--eval_windows", "8", *options,
-    ]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def test_a_run_of_two_processes_resumed_in_a_later_epoch_equals_a_straight_one(inputs, tmp_path):
-    # 160 windows or so in batches of 32: the second epoch begins after about 5 steps.
-    settings = ["--batch_size", "32", "--save_steps", "7", "--scheduler", "constant"]
-    two_processes(inputs, tmp_path / "halves", *settings, "--max_steps", "7")
-    two_processes(inputs, tmp_path / "halves", *settings, "--max_steps", "9", "--resume", "true")
-    two_processes(inputs, tmp_path / "straight", *settings, "--max_steps", "9")
-    assert json.loads((tmp_path / "halves" / "log.jsonl").read_text().splitlines()[-1])["epoch"] > 1
-    assert largest_difference(weights(tmp_path / "straight"), weights(tmp_path / "halves")) == 0
+    raw = BertForMaskedLM(model.config)
+    raw.load_state_dict(weights(recipe().output), strict=False)
+    raw.tie_weights()
+    ids = torch.tensor([[2, *range(5, 100), 3]])
+    with torch.no_grad():
+        assert torch.equal(model.eval()(ids).logits, raw.eval()(ids).logits)
 
 
 def test_overwriting_a_run_removes_its_checkpoints(recipe, tmp_path):
     pretrain(recipe(save_steps=2))
     pretrain(recipe(overwrite=True, max_steps=1))
     assert not list((tmp_path / "run").rglob("checkpoint-*"))
-    with pytest.raises(InputError, match="no checkpoint to resume from"):
+    with pytest.raises(InputError, match="no whole checkpoint to go on from"):
         pretrain(recipe(resume=True))
 
 
@@ -119,11 +70,60 @@ def test_damaged_windows_and_too_few_are_refused(recipe, inputs, tmp_path):
         pretrain(recipe(batch_size=4096))
     with pytest.raises(InputError, match="eval_windows is 0"):
         pretrain(recipe(eval_windows=0))
+    with pytest.raises(InputError, match="keep_checkpoints is 0; it is 1 or more"):
+        pretrain(recipe(keep_checkpoints=0))
     shutil.copytree(inputs["dataset"], tmp_path / "windows")
     parquet = next((tmp_path / "windows").rglob("*train*.parquet"))
     parquet.write_bytes(parquet.read_bytes()[:-9])
     with pytest.raises(InputError, match="damaged or were changed"):
         pretrain(recipe(dataset=str(tmp_path / "windows")))
+
+
+def test_windows_without_a_test_split_are_refused(recipe, inputs, tmp_path):
+    without = windows_like(tmp_path / "windows", inputs, lambda splits: {"train": splits["train"]})
+    with pytest.raises(InputError, match="cannot be loaded: .*'test': "):
+        pretrain(recipe(dataset=without))
+    card = Path(without) / "README.md"
+    card.write_text(re.sub("  - split: test\n.*\n", "", card.read_text()))
+    with pytest.raises(InputError, match="has no split test; it has train"):
+        pretrain(recipe(dataset=without))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_windows_longer_than_the_model_are_refused(recipe, inputs, tmp_path, name):
+    def lengthen(splits):
+        split = splits[name]
+        longer = Dataset.from_list([split[0] | {"input_ids": [7] * 511}], split.features)
+        return splits | {name: concatenate_datasets([split, longer])}
+
+    with pytest.raises(InputError, match=f"{name}: a window has 511 tokens; a model of 512 positions takes 510"):
+        pretrain(recipe(dataset=windows_like(tmp_path / "windows", inputs, lengthen)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_does_not_fit_names_a_smaller_one_with_the_same_global_batch(recipe, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr("training.pretrain.PretrainTrainer.training_step", full)
+    with pytest.raises(InputError, match="--per_device_batch_size 2: batch_size stays 8, by accumulation of 4"):
+        pretrain(recipe())
+
+
+def test_a_batch_without_masked_tokens_has_no_loss_and_no_gradient(recipe):
+    pretrain(recipe(p_select=1e-9, max_steps=2))
+    assert logged(recipe().output, "loss") == logged(recipe().output, "grad_norm") == [0, 0]
+
+
+def test_the_card_carries_seed_digests_and_versions(recipe, tmp_path):
+    report = pretrain(recipe(max_steps=1, seed=11))
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "| seed | 11 |" in card
+    dataset = report["dataset"]
+    for digest in (dataset["vocabulary_sha256"], dataset["sha256"][:16], dataset["genome"]["sha256"]):
+        assert f"`{digest}`" in card
+    assert all(f"{name} {version}" in card for name, version in report["versions"].items())
 
 
 def test_a_launch_may_not_ask_for_another_precision_than_the_recipe(recipe, monkeypatch):
@@ -137,23 +137,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(recipe, tmp_pat
         pretrain(recipe(output=str(tmp_path / name), seed=seed, max_steps=2))
     assert largest_difference(weights(tmp_path / "a"), weights(tmp_path / "b")) == 0
     assert largest_difference(weights(tmp_path / "a"), weights(tmp_path / "c")) > 0
-
-
-def test_two_processes_train_the_same_model_as_one(recipe, tmp_path, inputs):
-    settings = ["--batch_size", "8", "--per_device_batch_size", "4", "--max_steps", "4"]
-    two_processes(inputs, tmp_path / "two", *settings)
-    assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
-    pretrain(recipe(output=str(tmp_path / "one")))
-    np.testing.assert_allclose(losses(tmp_path / "two")[0], losses(tmp_path / "one")[0], rtol=1e-4)
-    assert largest_difference(weights(tmp_path / "two"), weights(tmp_path / "one")) < 1e-4
-
-    ids = torch.tensor([[2, *range(5, 100), 3]])
-    loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "two" / "model")
-    raw = BertForMaskedLM(loaded.config)
-    raw.load_state_dict(weights(tmp_path / "two"), strict=False)
-    raw.tie_weights()
-    with torch.no_grad():
-        assert torch.equal(loaded.eval()(ids).logits, raw.eval()(ids).logits)
 
 
 def test_a_launch_with_another_number_of_processes_is_refused(recipe):
@@ -222,6 +205,15 @@ def test_the_sampler_gives_every_window_once_an_epoch_in_another_order():
     assert sorted(second) == list(range(100, 200))
     assert [key - 100 for key in second] != first
     assert list(EpochSampler(100, seed=0)) == first
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+def test_what_fills_no_batch_at_the_end_of_an_epoch_is_left_out_in_all_layouts_alike(step):
+    sampler = EpochSampler(11, seed=0)
+    whole = _WholeBatches(sampler, 3)
+    assert len(whole) == len(list(whole)) == 9
+    first = (step - 1) % 3 * 3
+    assert whole.batch_of_step(step) == list(sampler)[first : first + 3]
 
 
 def test_a_key_names_epoch_and_window(inputs):

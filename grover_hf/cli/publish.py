@@ -1,0 +1,56 @@
+"""`grover publish`: models, tokenizers, datasets and tokenized genomes to the Hub."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grover_hf.errors import InputError
+
+
+class Kind(StrEnum):
+    """What can be published."""
+
+    MODEL = "model"
+    TOKENIZER = "tokenizer"
+    DATASET = "dataset"
+    CORPUS = "corpus"
+
+
+def publish(
+    kind: Annotated[Kind, typer.Argument(help="what it is; a corpus is a tokenized genome")],
+    path: Annotated[Path, typer.Argument(help="its folder; of a model, that of its run")],
+    repo: Annotated[str, typer.Option(help="NAMESPACE/NAME; NAME alone takes $GROVER_NAMESPACE, else your own")],
+    license_: Annotated[
+        str | None, typer.Option("--license", help="the Hub's identifier, such as apache-2.0, if no fact gives it")
+    ] = None,
+    license_name: Annotated[str | None, typer.Option(help="with --license other: its name")] = None,
+    license_link: Annotated[str | None, typer.Option(help="with --license other: where its text is")] = None,
+    private: Annotated[bool, typer.Option("--private", help="make the repository private")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list all, send nothing")] = False,
+) -> None:
+    """Push what was made here to the Hub, with its card: one commit, or none if nothing changed.
+
+    The token is that of `hf auth login`, or HF_TOKEN.
+    """
+    from grover_hf.hub.publications import PUBLICATIONS, License
+    from grover_hf.hub.publish import publish as push
+    from grover_hf.hub.publish import repository_name
+    from grover_hf.progress import bars_on_terminals_only
+
+    if license_ is None and (license_name or license_link):
+        raise InputError("--license-name and --license-link go with --license other.")
+    given = None if license_ is None else License(license_, license_name, license_link)
+    bars_on_terminals_only()
+    publication = PUBLICATIONS[kind.value](path, repository_name(repo), given)
+    if dry_run:
+        for name in sorted(publication.files):
+            print(f"{publication.size(name):>15,} bytes  {name}")
+        print(f"{publication.repo}: {len(publication.files)} files would be there; nothing was sent")
+        return
+    published = push(publication, private=private)
+    if published.commit is None:
+        print(f"{published.url}: nothing has changed, so nothing was sent")
+    else:
+        print(f"{published.url}: commit {published.commit[:12]}, {publication.title}")

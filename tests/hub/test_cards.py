@@ -1,0 +1,71 @@
+"""The cards of models, whole, against what stands in tests/golden: digests, versions and dates are left open."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.genome import ReferenceGenome
+from grover_hf.hub.cards import finetuned_card, pretrained_card, read_card, write_card
+from grover_hf.hub.publications import License, corpus_publication, tokenizer_publication
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from tests.hub.made_here import METRICS
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "cards"
+VERSIONS = {"python": "3.11.7", "grover-hf": "0.1.0"}
+PRETRAINING = {
+    "task": "masked-token", "model": {"size": "tiny", "parameters": 564_193},
+    "dataset": {
+        "name": "genome-windows", "config": "bpe-600", "vocabulary_sha256": "ab" * 32, "sha256": "cd" * 32,
+        "genome": {"name": "sim.fa", "sha256": "ef" * 32},
+    },
+    "split": "test", "n_windows": 40, "metrics": METRICS, "processes": 2, "versions": VERSIONS,
+    "date": "2026-01-01",
+}
+FINETUNING = {
+    "task": "prom300", "n_rows": 613, "split": "test", "processes": 1, "versions": VERSIONS,
+    "dataset": {
+        "name": "prom300", "config": "bpe-600", "sha256": "cd" * 32, "vocabulary_sha256": "ab" * 32,
+        "retokenized": False,
+    },
+    "metrics": {"mcc": 0.457, "accuracy": 0.72, "f1": 0.7, "auroc": 0.8},
+    "standard_deviation": {"mcc": 0.012, "accuracy": 0.01, "f1": 0.02, "auroc": None},
+    "ci95": {"mcc": [0.39, 0.52]}, "date": "2026-01-01", "seeds": [{"seed": 0}, {"seed": 1}],
+}
+RECIPE = {"model": "PoetschLab/GROVER", "learning_rate": 4e-4, "max_steps": 1000, "random_weights": False}
+
+
+@pytest.fixture
+def cards(simulated_fasta, simulated_merges, tmp_path):
+    """All cards that are made from facts here, by name."""
+    encoder = GenomeEncoder(simulated_merges)
+    corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, tmp_path / "corpus")
+    mit = License("mit")
+    made = {
+        "pretrained": pretrained_card(PRETRAINING, RECIPE, "bpe-600"),
+        "in_training": pretrained_card({**PRETRAINING, "metrics": {}, "step": 500}, RECIPE, "bpe-600"),
+        "finetuned": finetuned_card(FINETUNING, RECIPE, ["shuffled", "promoter"]),
+        "tokenizer": tokenizer_publication(corpus.path / "tokenizer", "lab/tokens", mit).files["README.md"].decode(),
+        "corpus": corpus_publication(corpus.path, "lab/genome", mit).files["README.md"].decode(),
+    }
+    return {name: re.sub(r"`[0-9a-f]{16,64}`", "`<digest>`", card) for name, card in made.items()}
+
+
+@pytest.mark.parametrize("name", ["pretrained", "in_training", "finetuned", "tokenizer", "corpus"])
+def test_a_card_is_what_stands_in_the_golden_file(cards, name):
+    assert cards[name] == (GOLDEN / f"{name}.md").read_text()
+
+
+def test_a_card_that_was_read_and_written_is_the_same():
+    text = pretrained_card(PRETRAINING, RECIPE, "bpe-600")
+    once = write_card(*read_card(text))
+    assert read_card(once) == read_card(text)
+    assert write_card(*read_card(once)) == once
+
+
+def test_a_folder_of_this_machine_is_in_no_card(tmp_path):
+    recipe = {**RECIPE, "model": str(tmp_path), "dataset": str(tmp_path / "data")}
+    for card in (pretrained_card(PRETRAINING, recipe, "bpe-600"), finetuned_card(FINETUNING, recipe, ["a", "b"])):
+        assert str(tmp_path.parent) not in card
+        assert "base_model" not in card
