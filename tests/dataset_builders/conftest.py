@@ -1,10 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome import ReferenceGenome
+from grover_hf.hub.cards import read_card
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.kmer import KmerEncoder
+from tests.golden_files import hold_against_golden
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,20 @@ def start_sites(corpora):
         held = corpus.segments_holding([chrom] * len(at), at - 700, at + 700) >= 0
         sites += [(chrom, int(tss), "+-"[number % 2]) for number, tss in enumerate(at[held])]
     return sites
+
+
+@pytest.fixture
+def golden_card():
+    """Hold the card of a dataset against tests/golden/cards: digests, numbers and versions are left open."""
+
+    def check(folder, name):
+        card = re.sub(r"\b[0-9a-f]{16,64}\b", "<digest>", (folder / "README.md").read_text())
+        _, body = read_card(card)
+        # The metadata and the prose stand as they are; in the tables numbers are open.
+        pattern = card.removesuffix(body) + re.sub(r"(?m)^(\|[^|]*\|).*$", r"\1 ... |", body)
+        hold_against_golden(pattern, f"cards/{name}.md")
+
+    return check
 
 
 @pytest.fixture

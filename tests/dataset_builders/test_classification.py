@@ -38,8 +38,11 @@ def bed(start_sites, write_bed):
     return write_bed(rows, "states.bed")
 
 
-def test_bed_has_the_label_as_its_name_and_the_tokens_of_the_genome(build, bed, corpora, start_sites):
+def test_bed_has_the_label_as_its_name_and_the_tokens_of_the_genome(
+    build, bed, corpora, start_sites, tmp_path, golden_card
+):
     splits, facts = build(bed)
+    golden_card(tmp_path / "out", "classification")
     assert splits["train"].features["label"].names == ["closed", "open", "poised"]
     rows = [row for split in splits.values() for row in split]
     assert len(rows) == len(start_sites)

@@ -42,7 +42,7 @@ def build(corpora, tmp_path):
 
 
 def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak(
-    build, motif, peaks, simulated_fasta
+    build, motif, peaks, simulated_fasta, golden_card
 ):
     rows, facts, folder = build(peaks, motif=motif)
     genome = ReferenceGenome(simulated_fasta)
@@ -60,6 +60,7 @@ def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak
     assert last not in {row["chrom"] for row in rows}
     assert facts["dropped"]["on a chromosome without any peak"] > 0
     assert f"rather than absent:\n{last}." in (folder / "README.md").read_text()
+    golden_card(folder, "ctcf")
 
 
 def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp_path):

@@ -71,10 +71,11 @@ def test_two_tasks_never_share_a_folder(source, tmp_path, monkeypatch):
         build_gue(source, "tf/0", folder, overwrite=True)
 
 
-def test_sequences_that_are_in_train_too_are_counted(source, tmp_path):
+def test_sequences_that_are_in_train_too_are_counted(source, tmp_path, golden_card):
     folder = build_gue(source, "tf/0", tmp_path / "out")
     assert read_facts(folder, "sequences")["in_train"] == {"dev": 0, "test": 1}
     assert "| test rows whose sequence is in train too | 1 |" in (folder / "README.md").read_text()
+    golden_card(folder, "gue")
 
 
 @pytest.mark.parametrize(

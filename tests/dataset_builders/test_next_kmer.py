@@ -38,8 +38,11 @@ def test_the_label_is_the_k_bases_after_the_fiftieth_and_the_tokens_end_there(bu
     assert (len(rows), facts["n_rows"]) == (2_000, 2_000)
 
 
-def test_80_20_with_a_tenth_of_train_for_validation_and_the_same_rows_for_every_tokenizer(build):
+def test_80_20_with_a_tenth_of_train_for_validation_and_the_same_rows_for_every_tokenizer(
+    build, tmp_path, golden_card
+):
     rows, facts, _ = build()
+    golden_card(tmp_path / "next-3", "next_kmer")
     shares = {name: n / 2_000 for name, n in facts["splits"].items()}
     assert shares == pytest.approx({"train": 0.72, "validation": 0.08, "test": 0.2}, abs=0.04)
     other, _, _ = build("kmer-6")

@@ -72,12 +72,13 @@ def test_parquet_with_all_tasks_gives_the_same_rows(source, tmp_path):
     assert all(list(parquet[name]) == list(fasta[name]) for name in fasta)
 
 
-def test_other_numbers_of_rows_than_published_are_said(source, tmp_path, caplog):
+def test_other_numbers_of_rows_than_published_are_said(source, tmp_path, caplog, golden_card):
     write_fasta(source / "enhancers", "test", records(30, 1))
     with caplog.at_level(logging.WARNING):
         folder = prepare(plan(source, "enhancers"), tmp_path / "out")
     assert "has 400 rows in train and 30 in test" in caplog.text
     assert "| as many as in the release that the paper used | no |" in (folder / "README.md").read_text()
+    golden_card(folder, "nucleotide_transformer")
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,9 @@ def test_a_split_does_not_change_with_the_order_of_the_file_or_with_other_rows(b
         assert row == first[key(row), row["shuffled"]]
 
 
-def test_what_was_dropped_is_counted_by_reason(build, corpora, start_sites, write_bed, tmp_path):
+def test_what_was_dropped_is_counted_by_reason(
+    build, corpora, start_sites, write_bed, tmp_path, golden_card
+):
     chrom, tss, strand = start_sites[0]
     size = corpora["bpe-600"].sizes[chrom]
     extra = [
@@ -190,6 +192,7 @@ def test_what_was_dropped_is_counted_by_reason(build, corpora, start_sites, writ
     assert facts["n_given"] == len(start_sites) + 5
     card = (tmp_path / "prom300" / "README.md").read_text()
     assert "| past the end of the chromosome | 2 |" in card
+    golden_card(tmp_path / "prom300", "prom300")
 
 
 def test_too_few_initiators_are_a_warning_of_another_assembly(build, caplog):

@@ -24,9 +24,10 @@ def build(corpora, write_bed, tmp_path):
 
 
 def test_each_region_gives_31_windows_of_1001_bp_300_apart_three_of_them_with_its_start_site(
-    build, simulated_fasta
+    build, simulated_fasta, tmp_path, golden_card
 ):
     splits, facts = build()
+    golden_card(tmp_path / "promscan", "promscan")
     regions = {}
     genome = ReferenceGenome(simulated_fasta)
     for split in splits.values():

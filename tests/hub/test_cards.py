@@ -1,7 +1,6 @@
 """The cards of models, whole, against what stands in tests/golden: digests, versions and dates are left open."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,9 @@ from grover_hf.genome import ReferenceGenome
 from grover_hf.hub.cards import finetuned_card, pretrained_card, read_card, write_card
 from grover_hf.hub.publications import License, corpus_publication, tokenizer_publication
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from tests.golden_files import hold_against_golden
 from tests.hub.made_here import METRICS
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "cards"
 VERSIONS = {"python": "3.11.7", "grover-hf": "0.1.0"}
 PRETRAINING = {
     "task": "masked-token", "model": {"size": "tiny", "parameters": 564_193},
@@ -54,7 +53,7 @@ def cards(simulated_fasta, simulated_merges, tmp_path):
 
 @pytest.mark.parametrize("name", ["pretrained", "in_training", "finetuned", "tokenizer", "corpus"])
 def test_a_card_is_what_stands_in_the_golden_file(cards, name):
-    assert cards[name] == (GOLDEN / f"{name}.md").read_text()
+    hold_against_golden(cards[name], f"cards/{name}.md")
 
 
 def test_a_card_that_was_read_and_written_is_the_same():
