@@ -40,13 +40,14 @@ def cards(simulated_fasta, simulated_merges, tmp_path):
     """All cards that are made from facts here, by name."""
     encoder = GenomeEncoder(simulated_merges)
     corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, tmp_path / "corpus")
-    mit = License("mit")
+    tokenizer = tokenizer_publication(corpus.path / "tokenizer", "lab/tokens", License("mit"))
+    genome = corpus_publication(corpus.path, "lab/genome", License("mit"))
     made = {
         "pretrained": pretrained_card(PRETRAINING, RECIPE, "bpe-600"),
         "in_training": pretrained_card({**PRETRAINING, "metrics": {}, "step": 500}, RECIPE, "bpe-600"),
         "finetuned": finetuned_card(FINETUNING, RECIPE, ["shuffled", "promoter"]),
-        "tokenizer": tokenizer_publication(corpus.path / "tokenizer", "lab/tokens", mit).files["README.md"].decode(),
-        "corpus": corpus_publication(corpus.path, "lab/genome", mit).files["README.md"].decode(),
+        "tokenizer": tokenizer.files["README.md"].decode(),
+        "corpus": genome.files["README.md"].decode(),
     }
     return {name: re.sub(r"`[0-9a-f]{16,64}`", "`<digest>`", card) for name, card in made.items()}
 
