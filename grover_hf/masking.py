@@ -4,28 +4,39 @@ What is masked in an example depends on nothing else: not on the number of worke
 on the batch it falls into, not on whether the run was resumed.
 """
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from grover_hf.compiled import compiled
 from grover_hf.errors import InputError
-from grover_hf.keyed_random import keyed_uniform
+from grover_hf.keyed_random import keyed_bits, next_bits
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, N_SPECIAL, PAD_ID, SEP_ID
 
 IGNORED = -100
 """The label of a position that is not to be predicted, as in transformers."""
 
+_CHOICE, _FATE, _REPLACEMENT = (np.uint64(purpose) for purpose in range(3))
+_TO_53_BITS = np.uint64(11)
 
-class Example(TypedDict):
-    """A window to be masked: ids without [CLS] and [SEP], its number in the dataset, the epoch."""
+
+class Windows(NamedTuple):
+    """Windows to be masked: slices of one array of ids, and what their masks are keyed by."""
 
     input_ids: NDArray[np.uint16]
-    example: int
-    epoch: int
+    """Of these windows and of others, without [CLS] and [SEP]; it may be memory-mapped."""
+    starts: NDArray[np.int64]
+    """Where in `input_ids` each window begins, shape (B,)."""
+    ends: NDArray[np.int64]
+    """Where each window ends, shape (B,)."""
+    epochs: NDArray[np.int64]
+    """Shape (B,)."""
+    examples: NDArray[np.int64]
+    """Number of each window in the dataset, shape (B,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,32 +67,57 @@ class MaskingCollator:
                 "0 < p_select <= 1 and p_mask + p_random <= 1 must hold."
             )
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    def __call__(self, windows: Windows) -> dict[str, torch.Tensor]:
         """Return input_ids, attention_mask and labels, each (B, L), int64, as long as the longest."""
-        lengths = np.array([len(example["input_ids"]) for example in examples])
-        column = np.arange(lengths.max() + 2)
-        is_token = (column >= 1) & (column <= lengths[:, None])
-        input_ids = np.full(is_token.shape, PAD_ID, np.int64)
-        input_ids[is_token] = np.concatenate([example["input_ids"] for example in examples])
-        input_ids[:, 0] = CLS_ID
-        input_ids[np.arange(len(examples)), lengths + 1] = SEP_ID
+        n_rows, n_columns = len(windows.starts), int((windows.ends - windows.starts).max()) + 2
+        filled = self.fill(windows, np.arange(n_rows + 1) * n_columns).view(3, n_rows, n_columns)
+        return dict(zip(("input_ids", "attention_mask", "labels"), filled, strict=True))
 
-        key = [
-            np.array([int(example[name]) for example in examples])[:, None]  # type: ignore[literal-required]
-            for name in ("epoch", "example")
-        ]
-        choose, fate, replacement = (
-            keyed_uniform(self.seed, *key, column, purpose) for purpose in range(3)
+    def fill(self, windows: Windows, borders: NDArray[np.int64]) -> torch.Tensor:
+        """Return input_ids, attention_mask and labels in rows of any lengths, shape (3, borders[-1]), int64.
+
+        Args:
+            windows: What to mask.
+            borders: Where the row of each window begins, and the end, shape (B + 1,); a row has at least
+                two places more than its window has tokens, and is padded at its end.
+        """
+        # One block of memory: three times as many requests would take as long as the filling.
+        filled = torch.empty((3, int(borders[-1])), dtype=torch.int64)
+        # That 53 bits, taken as a number in [0, 1), are below a probability is this comparison of integers.
+        limits = [math.ceil(p * 2.0**53) for p in (self.p_select, self.p_mask, self.p_mask + self.p_random)]
+        _fill(
+            windows.input_ids, windows.starts, windows.ends,
+            keyed_bits(self.seed, windows.epochs, windows.examples), np.array(limits, np.uint64),
+            self.vocab_size, borders, filled.numpy(),
         )
-        selected = is_token & (input_ids >= N_SPECIAL) & (choose < self.p_select)
-        labels = np.where(selected, input_ids, IGNORED)
-        random_ids = N_SPECIAL + (replacement * (self.vocab_size - N_SPECIAL)).astype(np.int64)
-        input_ids = np.where(selected & (fate < self.p_mask), MASK_ID, input_ids)
-        is_random = selected & (fate >= self.p_mask) & (fate < self.p_mask + self.p_random)
-        input_ids = np.where(is_random, random_ids, input_ids)
-        attention_mask = (column < lengths[:, None] + 2).astype(np.int64)
-        return {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(attention_mask),
-            "labels": torch.from_numpy(labels),
-        }
+        return filled
+
+
+@compiled
+def _fill(  # noqa: PLR0913 - compiled code takes arrays
+    tokens: NDArray[np.uint16], starts: NDArray[np.int64], ends: NDArray[np.int64], keys: NDArray[np.uint64],
+    limits: NDArray[np.uint64], vocab_size: int, borders: NDArray[np.int64], filled: NDArray[np.int64],
+) -> None:
+    for row in range(len(starts)):
+        input_ids, attention_mask, labels = filled[:, borders[row] : borders[row + 1]]
+        n_tokens = ends[row] - starts[row]
+        for column in range(len(labels)):
+            input_ids[column] = PAD_ID
+            attention_mask[column] = column < n_tokens + 2
+            labels[column] = IGNORED
+        for column in range(n_tokens):
+            input_ids[column + 1] = tokens[starts[row] + column]
+        input_ids[0] = CLS_ID
+        input_ids[n_tokens + 1] = SEP_ID
+        for column in range(1, n_tokens + 1):
+            key = next_bits(keys[row] ^ np.uint64(column))
+            chosen = next_bits(key ^ _CHOICE) >> _TO_53_BITS < limits[0]
+            if not chosen or input_ids[column] < N_SPECIAL:
+                continue
+            labels[column] = input_ids[column]
+            fate = next_bits(key ^ _FATE) >> _TO_53_BITS
+            if fate < limits[1]:
+                input_ids[column] = MASK_ID
+            elif fate < limits[2]:
+                uniform = np.float64(next_bits(key ^ _REPLACEMENT) >> _TO_53_BITS) * 2.0**-53
+                input_ids[column] = N_SPECIAL + int(uniform * (vocab_size - N_SPECIAL))

@@ -3,7 +3,11 @@
 import itertools
 import json
 
+import numpy as np
+import torch
 from tokenizers import Tokenizer, models, trainers
+
+from grover_hf.keyed_random import keyed_uniform
 
 BASES = "ACGT"
 
@@ -53,3 +57,26 @@ def _merged(tokens, pair):
             out.append(tokens[i])
             i += 1
     return out
+
+
+def masked_batch(examples, *, vocab_size, seed, p_select, p_mask, p_random):
+    """Pad and mask a batch position by position: examples are (ids, epoch, number in the dataset)."""
+    length = max(len(ids) for ids, _, _ in examples) + 2
+    names = ("input_ids", "attention_mask", "labels")
+    batch = {name: np.zeros((len(examples), length), np.int64) for name in names}
+    batch["labels"][:] = -100
+    for row, (ids, epoch, example) in enumerate(examples):
+        n = len(ids)
+        batch["input_ids"][row, : n + 2] = [2, *ids, 3]
+        batch["attention_mask"][row, : n + 2] = 1
+        column = np.arange(1, n + 1)
+        choose, fate, replacement = (keyed_uniform(seed, epoch, example, column, purpose) for purpose in range(3))
+        for i in range(n):
+            if ids[i] < 5 or choose[i] >= p_select:
+                continue
+            batch["labels"][row, i + 1] = ids[i]
+            if fate[i] < p_mask:
+                batch["input_ids"][row, i + 1] = 4
+            elif fate[i] < p_mask + p_random:
+                batch["input_ids"][row, i + 1] = 5 + int(replacement[i] * (vocab_size - 5))
+    return {name: torch.from_numpy(values) for name, values in batch.items()}

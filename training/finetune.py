@@ -73,7 +73,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     config, tokenizer = open_model(recipe, task.class_names)
     examples = read_examples(
         task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
-        max_tokens=recipe.max_tokens or longest_input(tokenizer, config),
+        max_tokens=_max_tokens(recipe, tokenizer, config),
     )
     if not sys.stdout.isatty():
         transformers.utils.logging.disable_progress_bar()
@@ -170,6 +170,15 @@ def _check(recipe: FinetuneRecipe) -> None:
             "trust_remote_code runs what stands in the model's repository: say which revision you have read, "
             "--revision COMMIT."
         )
+
+
+def _max_tokens(recipe: FinetuneRecipe, tokenizer: Any, config: Any) -> int:
+    if recipe.max_tokens is None:
+        return longest_input(tokenizer, config)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and recipe.max_tokens > positions:
+        raise InputError(f"max_tokens is {recipe.max_tokens}; the model has {positions} positions.")
+    return recipe.max_tokens
 
 
 def _trainer(

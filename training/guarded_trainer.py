@@ -38,8 +38,8 @@ class GuardedTrainer(Trainer):
     """The Trainer, with checkpoints that are whole or torn, and an eye on every step.
 
     After each step all processes agree on its loss, and on whether one of them got SIGTERM: one gather of
-    two numbers, and the only time a step that the host waits for the device. A loss or gradient that is no
-    finite number ends the training there; SIGTERM ends it with a checkpoint.
+    two numbers. A loss or gradient that is no finite number ends the training there; SIGTERM ends it with a
+    checkpoint.
 
     Args:
         run: What the run depends on, for the manifests.

@@ -1,19 +1,16 @@
 """Pretrain a model on masked tokens: `accelerate launch -m training.pretrain --config RECIPE`."""
 
 import dataclasses
-import itertools
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
-import pyarrow.compute as pc
 import torch
 import transformers
 from transformers import (
@@ -28,10 +25,11 @@ from transformers import (
 )
 
 from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.hub.cards import pretrained_card
-from grover_hf.masking import IGNORED, Example, MaskingCollator
+from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.report import versions, write_metrics
 from grover_hf.model import grover_config
@@ -50,10 +48,12 @@ from training.launch import (
     world_size,
 )
 from training.loss import global_cross_entropy
+from training.padding_free import PaddingFreeCollator, padding_free_attention
 from training.push import Destination, PushAtSave
 from training.recipe import recipe_field, recipe_from_command_line
 from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
 from training.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.window_batches import WholeBatches, WindowDataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,67 +72,36 @@ class PretrainRecipe(TrainingRecipe):
     seed: int = recipe_field("of weights, order of windows, masks, dropout", default=0)
     save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
     keep_checkpoints: int = recipe_field("how many of them stay", default=2)
+    group_by_length: bool = recipe_field("windows of a batch are about equally long", default=True)
+    padding_free: bool = recipe_field("batches without padding; needs transformers 5", default=False)
+    attention: str = recipe_field("as transformers has it: sdpa, eager, flash_attention_2", default="sdpa")
+    fused_optimizer: bool = recipe_field("AdamW in one kernel", default=True)
+    torch_compile: bool = recipe_field("compile the model; the first steps take a minute more", default=False)
     eval_windows: int | None = recipe_field("test windows to evaluate on; all if not given", default=None)
     push_to: str | None = recipe_field("repository on the Hub for every checkpoint and the model", default=None)
     push_license: str | None = recipe_field("the Hub's identifier of the licence there", default=None)
     push_private: bool = recipe_field("make that repository private", default=False)
 
 
-class WindowDataset(torch.utils.data.Dataset[Example]):
-    """Windows by key: key = epoch * number of windows + number of the window.
+class PretrainTrainer(GuardedTrainer):
+    """The Trainer, with the order of windows keyed by (seed, epoch).
 
-    The epoch is part of the key, so that masks follow from what the sampler asks for, and
-    workers, ranks and a resumed run need no common state.
+    Args:
+        batches: Of an epoch of the train dataset.
+        trainer: As for `GuardedTrainer`.
     """
 
-    def __init__(self, windows: datasets.Dataset) -> None:
-        self._windows = windows.select_columns("input_ids").with_format("numpy")
-
-    def __len__(self) -> int:
-        return len(self._windows)
-
-    def __getitem__(self, key: int) -> Example:
-        epoch, example = divmod(int(key), len(self))
-        return {"input_ids": self._windows[example]["input_ids"], "example": example, "epoch": epoch}
-
-
-class EpochSampler(torch.utils.data.Sampler[int]):
-    """Keys of all windows of an epoch, in an order that depends on (seed, epoch) alone."""
-
-    def __init__(self, n_windows: int, seed: int) -> None:
-        self._n_windows = n_windows
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer before each epoch, also after a resume."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._n_windows
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._n_windows)
-        return iter((self._epoch * self._n_windows + order).tolist())
-
-
-class PretrainTrainer(GuardedTrainer):
-    """The Trainer, with the order of windows keyed by (seed, epoch)."""
-
-    _sampler: "_WholeBatches"
+    def __init__(self, *, batches: WholeBatches, **trainer: Any) -> None:
+        super().__init__(**trainer)
+        self._batches = batches
+        self.add_callback(_EpochOfBatches(batches))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        assert isinstance(self.train_dataset, WindowDataset)
-        keys = EpochSampler(len(self.train_dataset), self.args.seed)
-        self.add_callback(_EpochOfSampler(keys))
-        together = self.args.gradient_accumulation_steps * self.args.world_size
-        self._sampler = _WholeBatches(keys, self.args.per_device_train_batch_size * together)
-        return self._sampler
+        return self._batches
 
     def examples_of_step(self) -> str:
-        n_windows = len(self.train_dataset)
-        epoch, numbers = divmod(np.array(self._sampler.batch_of_step(self.state.global_step)), n_windows)
-        return f"the train windows {', '.join(map(str, numbers))} in epoch {epoch[0]}"
+        epoch, numbers = self._batches.batch_of_step(self.state.global_step)
+        return f"the train windows {', '.join(map(str, numbers))} in epoch {epoch}"
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         # Its mean over batches is none over masked tokens; perplexity has that.
@@ -140,35 +109,16 @@ class PretrainTrainer(GuardedTrainer):
         super().log(logs, *args, **kwargs)
 
 
-class _WholeBatches(torch.utils.data.Sampler[int]):
-    """The keys of an epoch as far as they fill batches: what is left over depends on no layout."""
+class _EpochOfBatches(TrainerCallback):
+    """Tells the batches the epoch: in a resumed run of several processes the Trainer cannot reach them."""
 
-    def __init__(self, keys: EpochSampler, batch_size: int) -> None:
-        self._keys = keys
-        self._batch_size = batch_size
-
-    def __len__(self) -> int:
-        return len(self._keys) // self._batch_size * self._batch_size
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.islice(self._keys, len(self))
-
-    def batch_of_step(self, step: int) -> list[int]:
-        """Return the keys of a step of the current epoch; steps begin with 1."""
-        first = (step - 1) * self._batch_size % len(self)
-        return list(self)[first : first + self._batch_size]
-
-
-class _EpochOfSampler(TrainerCallback):
-    """Tells the sampler the epoch: in a resumed run of several processes the Trainer cannot reach it."""
-
-    def __init__(self, sampler: EpochSampler) -> None:
-        self._sampler = sampler
+    def __init__(self, batches: WholeBatches) -> None:
+        self._batches = batches
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._sampler.set_epoch(int((state.epoch or 0.0) + 1e-6))
+        self._batches.set_epoch(int((state.epoch or 0.0) + 1e-6))
 
 
 def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -192,22 +142,21 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         max_steps=recipe.max_steps, keep_checkpoints=recipe.keep_checkpoints,
     )
     encoder = load_encoder(recipe.tokenizer)
-    splits, dataset_facts = _open_windows(recipe, encoder)
+    dataset_facts = _facts(recipe, encoder)
     shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
     arguments = _training_arguments(recipe, *shape)
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
-    if len(splits["train"]) < recipe.batch_size:
+    with arguments.main_process_first(desc="windows"):
+        train, test = _open_windows(recipe, dataset_facts)
+    if len(train) < recipe.batch_size:
         raise InputError(
-            f"{recipe.dataset} has {len(splits['train'])} train windows, fewer than a batch of "
-            f"{recipe.batch_size}."
+            f"{recipe.dataset} has {len(train)} train windows, fewer than a batch of {recipe.batch_size}."
         )
-    config = grover_config(
-        len(encoder.tokens), recipe.size,  # type: ignore[arg-type]
-        hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
-    )
-    _require_room(splits, config.max_position_embeddings, recipe.dataset)
+    model = _model(recipe, len(encoder.tokens))
+    for name, windows in (("train", train), ("test", test)):
+        _require_room(windows, model.config.max_position_embeddings, f"{recipe.dataset}, {name}")
     depends_on = _what_it_depends_on(recipe, dataset_facts, world)
     first = arguments.process_index == 0
     destination = _destination(recipe) if first else None
@@ -221,9 +170,6 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             run.mkdir(parents=True)
             write_recipe(run, dataclasses.asdict(recipe))
 
-    transformers.set_seed(recipe.seed)
-    model = BertForMaskedLM(config)
-
     def compute_metrics(prediction: EvalPrediction) -> dict[str, Any]:
         masked = prediction.label_ids != IGNORED
         nll, rank = prediction.predictions[masked].T
@@ -231,19 +177,23 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             nll, rank.astype(np.int64), prediction.label_ids[masked], encoder.token_lengths
         )
 
+    collator = MaskingCollator(
+        vocab_size=len(encoder.tokens), seed=recipe.seed, p_select=recipe.p_select, p_mask=recipe.p_mask,
+        p_random=recipe.p_random,
+    )
     trainer = PretrainTrainer(
         model=model,
         args=arguments,
-        data_collator=MaskingCollator(
-            vocab_size=len(encoder.tokens), seed=recipe.seed, p_select=recipe.p_select,
-            p_mask=recipe.p_mask, p_random=recipe.p_random,
-        ),
-        train_dataset=WindowDataset(splits["train"]),
-        eval_dataset=WindowDataset(splits["test"]),
+        data_collator=PaddingFreeCollator(padded=collator) if recipe.padding_free else collator,
+        train_dataset=train,
+        eval_dataset=test,
         compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=nll_and_rank,
         callbacks=[JsonLinesLog(run)],
+        batches=WholeBatches(
+            train.lengths, recipe.batch_size, seed=recipe.seed, group_by_length=recipe.group_by_length
+        ),
         run=depends_on,
         keep_checkpoints=recipe.keep_checkpoints,
     )
@@ -258,7 +208,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
             "genome": dataset_facts["corpus"]["genome"],
         },
         "split": "test",
-        "n_windows": len(splits["test"]),
+        "n_windows": len(test),
         "processes": world,
         "seed": recipe.seed,
     }
@@ -268,6 +218,8 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     trainer.remove_callback(PrinterCallback)
     with memory_explained(shape[0], recipe.batch_size):
         trainer.train_from(checkpoint)
+        # Scores are gathered from all processes by rows, which must be windows.
+        trainer.data_collator = collator
         metrics = _evaluate(trainer)
     content: dict[str, Any] = {}
     if trainer.is_world_process_zero():
@@ -302,7 +254,7 @@ def _complete_checkpoint(
     (folder / "README.md").write_text(pretrained_card(so_far, dataclasses.asdict(recipe), encoder.name))
 
 
-def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[str, Any]]:
+def _facts(recipe: PretrainRecipe, encoder: Encoder) -> dict[str, Any]:
     config, facts = choose_config(recipe.dataset, recipe.dataset_config)
     require_same_vocabulary(
         facts["vocabulary_sha256"], encoder.vocabulary_sha256,
@@ -311,33 +263,47 @@ def _open_windows(recipe: PretrainRecipe, encoder: Encoder) -> tuple[Any, dict[s
     bars_on_terminals_only()
     if not sys.stdout.isatty():
         transformers.utils.logging.disable_progress_bar()
-    try:
-        splits = datasets.load_dataset(recipe.dataset, config)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{recipe.dataset} ({config}) cannot be loaded: {error}") from error
+    return facts
+
+
+def _open_windows(recipe: PretrainRecipe, facts: dict[str, Any]) -> tuple[WindowDataset, WindowDataset]:
+    """Return the windows to train on, and those to evaluate on."""
+    splits = open_windows(recipe.dataset, facts["config"], facts)
     if missing := [name for name in ("train", "test") if name not in splits]:
         raise InputError(
-            f"{recipe.dataset} ({config}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
+            f"{recipe.dataset} ({facts['config']}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
         )
-    if recipe.eval_windows is not None:
-        if recipe.eval_windows < 1:
-            raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
-        # Evenly spaced: the first ones would be the tip of the first chromosome.
-        n_windows = len(splits["test"])
-        chosen = np.linspace(0, n_windows - 1, min(recipe.eval_windows, n_windows)).astype(int)
-        splits["test"] = splits["test"].select(chosen)
-    return splits, facts
+    if recipe.eval_windows is None:
+        return WindowDataset(splits["train"]), WindowDataset(splits["test"])
+    if recipe.eval_windows < 1:
+        raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
+    # Evenly spaced: the first ones would be the tip of the first chromosome.
+    n_windows = len(splits["test"])
+    chosen = np.linspace(0, n_windows - 1, min(recipe.eval_windows, n_windows)).astype(int)
+    return WindowDataset(splits["train"]), WindowDataset(splits["test"], chosen)
 
 
-def _require_room(splits: Any, n_positions: int, dataset: str) -> None:
+def _model(recipe: PretrainRecipe, vocab_size: int) -> BertForMaskedLM:
+    config = grover_config(
+        vocab_size, recipe.size,  # type: ignore[arg-type]
+        hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
+        attn_implementation=padding_free_attention(recipe.attention) if recipe.padding_free else recipe.attention,
+    )
+    transformers.set_seed(recipe.seed)
+    try:
+        return BertForMaskedLM(config)
+    except (ValueError, ImportError) as error:
+        raise InputError(f"attention is {recipe.attention!r}, which cannot be used here: {error}") from error
+
+
+def _require_room(windows: WindowDataset, n_positions: int, what: str) -> None:
     """Raise `InputError` if a window is longer than the model is, with [CLS] and [SEP]."""
-    for name, split in splits.items():
-        longest = pc.max(pc.list_value_length(split.data.column("input_ids"))).as_py()
-        if longest + 2 > n_positions:
-            raise InputError(
-                f"{dataset}, {name}: a window has {longest} tokens; a model of {n_positions} positions takes "
-                f"{n_positions - 2}, beside [CLS] and [SEP]."
-            )
+    longest = windows.lengths.max()
+    if longest + 2 > n_positions:
+        raise InputError(
+            f"{what}: a window has {longest} tokens; a model of {n_positions} positions takes "
+            f"{n_positions - 2}, beside [CLS] and [SEP]."
+        )
 
 
 def _what_it_depends_on(recipe: PretrainRecipe, facts: dict[str, Any], world: int) -> dict[str, Any]:
@@ -380,6 +346,8 @@ def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation:
         logging_steps=max(1, recipe.max_steps // 100),
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=False,
+        optim="adamw_torch_fused" if recipe.fused_optimizer else "adamw_torch",
+        torch_compile=recipe.torch_compile,
     )
 
 

@@ -24,6 +24,7 @@ app = typer.Typer(
     help="DNA language models of the GROVER kind: from a FASTA file to a model that AutoModel loads.",
 )
 app.add_typer(build, name="build", rich_help_panel="Datasets")
+_STABILITY = "Stability"
 
 @app.callback()
 def _options(
@@ -98,17 +99,51 @@ def export_tokenizer(
 @app.command(rich_help_panel="Vocabularies", context_settings={"allow_extra_args": True})
 def vocabulary(
     context: typer.Context,
-    merges: Annotated[Path, typer.Argument(help="a merges file, or a tokenizer folder")],
+    merges: Annotated[Path | None, typer.Argument(help="a merges file, or a tokenizer folder")] = None,
     corpus: Annotated[Path | None, typer.Option(help="a tokenized genome, for frequencies")] = None,
     kmers: Annotated[list[int], typer.Option(help="k-mers beside it in the figure: --kmers 4 5 6")] = [4, 5, 6],  # noqa: B006
     figure: Annotated[Path | None, typer.Option(help="PNG or PDF, like Fig. 3a-c (needs --corpus)")] = None,
+    stability: Annotated[
+        Path | None,
+        typer.Option(help="a FASTA file: how many types stay in resamples of it", rich_help_panel=_STABILITY),
+    ] = None,
+    chromosomes: Annotated[
+        str, typer.Option(help="of that file: all, primary, or names with commas", rich_help_panel=_STABILITY)
+    ] = "all",
+    output: Annotated[
+        Path | None, typer.Option(help="folder for its table and figure", rich_help_panel=_STABILITY)
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="how many", rich_help_panel=_STABILITY)] = 20,
+    block_bp: Annotated[
+        int, typer.Option(min=1, help="bases that are drawn together", rich_help_panel=_STABILITY)
+    ] = 100_000,
+    seed: Annotated[int, typer.Option(min=0, help="of what is drawn", rich_help_panel=_STABILITY)] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Print the paper's table of the vocabulary beside yours, and draw it."""
-    from grover_hf.analysis.report import vocabulary_report
+    """Print the paper's table of the vocabulary beside yours, and draw it; or say how stable it is.
+
+    --stability learns vocabularies from resamples of a genome, and compares them with MERGES, else with its own.
+    """
+    from grover_hf.analysis.report import stability_report, vocabulary_report
+    from grover_hf.genome import ReferenceGenome
 
     # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.
     if stray := [word for word in context.args if not word.isdigit()]:
         raise InputError(f"vocabulary does not know {' '.join(stray)}.")
+    of_stability = ("chromosomes", "output", "resamples", "block_bp", "seed", "overwrite")
+    others = of_stability if stability is None else ("corpus", "kmers", "figure")
+    if given := [name for name in others if _is_given(context, name)]:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{names} goes {'with' if stability is None else 'without'} --stability.")
+    if stability is not None:
+        lines = stability_report(
+            ReferenceGenome(stability, chosen_chromosomes(chromosomes)), merges, output, n_resamples=resamples,
+            block_bp=block_bp, seed=seed, overwrite=overwrite,
+        )
+        print_table(lines, ("quantity", "the genome", "lowest", "median", "highest"))
+        return
+    if merges is None:
+        raise InputError("Name a merges file or a tokenizer folder; or a FASTA file, with --stability.")
     rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)])
     print_table(rows, ("quantity", "paper", "this vocabulary"))
 
@@ -145,6 +180,11 @@ app.command(rich_help_panel="Hub")(convert_published)
 app.command(rich_help_panel="Scores")(baselines)
 app.command(rich_help_panel="Scores")(compare)
 app.command(rich_help_panel="Scores")(results)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def main() -> None:

@@ -24,13 +24,18 @@ def genome_windows(
     corpus: Corpus,
     output: DatasetFolder,
     tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
+    split_by: Annotated[
+        str, typer.Option(help="window (the paper's), or block: no test sequence is seen in training")
+    ] = "window",
+    block_bp: Annotated[int | None, typer.Option(min=1, help="bases of a block, else 1,000,000")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the window lengths and the split")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Cut a tokenized genome into windows for pretraining."""
     from dataset_builders.genome_windows.builder import plan
 
-    _build(plan(corpus, tilings=tilings, seed=seed), output, overwrite)
+    made = plan(corpus, tilings=tilings, seed=seed, split_by=split_by, block_bp=block_bp)
+    _build(made, output, overwrite)
 
 
 @build.command("next-kmer")

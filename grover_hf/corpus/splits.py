@@ -7,7 +7,7 @@ there are, but not on their order.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,20 @@ SHARES = (0.8, 0.1, 0.1)
 TEST_SHARE = 0.2
 """Share of windows in the test set (Methods, "Data": eighty per cent are the training set)."""
 
+BLOCK_BP = 1_000_000
+"""Blocks that go whole to train or test; ours. A megabase is longer than genes, and than most duplications."""
+
+
+class Places(NamedTuple):
+    """Intervals of a genome."""
+
+    chroms: Sequence[str] | NDArray[Any]
+    """Names of chromosomes, shape (n,)."""
+    starts: NDArray[np.integer]
+    """0-based, shape (n,)."""
+    ends: NDArray[np.integer]
+    """After the last base, shape (n,)."""
+
 
 def in_test(*keys: ArrayLike, seed: int, test_share: float = TEST_SHARE) -> NDArray[np.bool_]:
     """Return which rows are test rows, each with probability `test_share`.
@@ -33,6 +47,62 @@ def in_test(*keys: ArrayLike, seed: int, test_share: float = TEST_SHARE) -> NDAr
         test_share: Expected share of test rows.
     """
     return keyed_uniform(seed, *keys) < test_share
+
+
+def block_split(
+    places: Places, *, block_bp: int = BLOCK_BP, seed: int, test_share: float = TEST_SHARE
+) -> NDArray[np.int64]:
+    """Return 1 for test, 0 for train, where whole blocks of the genome are one or the other, shape (n,).
+
+    -1 is an interval that lies in blocks of both: whoever leaves these out has no base in train and in
+    test. A block's lot depends on its chromosome's name, its number and the seed alone.
+
+    Args:
+        places: The intervals, none longer than a block.
+        block_bp: Bases of a block; a chromosome's first block begins with its first base.
+        seed: Another seed gives another split.
+        test_share: Expected share of test blocks.
+
+    Raises:
+        InputError: If an interval is longer than a block.
+    """
+    longest = int((places.ends - places.starts).max(initial=0))
+    if block_bp < longest:
+        raise InputError(f"block_bp is {block_bp}; the longest interval has {longest} bp, and a block as many.")
+    chrom_keys = row_keys(places.chroms)
+    # An interval that is no longer than a block meets two of them at most.
+    first, last = (
+        in_test(chrom_keys, at // block_bp, seed=seed, test_share=test_share)
+        for at in (places.starts, places.ends - 1)
+    )
+    return np.where(first == last, first.astype(np.int64), -1)
+
+
+def bases_also_in(places: Places, others: Places) -> int:
+    """Return how many bases of `places` lie in one of `others`, strands aside.
+
+    A base that two of `places` share is counted twice, one that two of `others` share once.
+    """
+    if not len(places.starts) or not len(others.starts):
+        return 0
+    codes = pd.factorize(np.concatenate([np.asarray(p.chroms, object) for p in (places, others)]))[0]
+    # Chromosomes one after another on one line, with room between.
+    room = 1 + max(int(p.ends.max()) for p in (places, others))
+    shifts = codes * room
+    starts, ends = (shifts[len(places.starts) :] + at for at in (others.starts, others.ends))
+    order = np.argsort(starts, kind="stable")
+    starts, reach = starts[order], np.maximum.accumulate(ends[order])
+    begins = np.flatnonzero(np.append(True, starts[1:] > reach[:-1]))
+    starts, ends = starts[begins], reach[np.append(begins[1:], len(reach)) - 1]
+    covered = np.concatenate([[0], np.cumsum(ends - starts)])
+
+    def covered_before(at: NDArray[np.int64]) -> NDArray[np.int64]:
+        number = np.searchsorted(starts, at, side="right")
+        past_end = np.maximum(0, np.where(number > 0, ends[number - 1], at) - at)
+        return covered[number] - past_end
+
+    here = shifts[: len(places.starts)]
+    return int((covered_before(here + places.ends) - covered_before(here + places.starts)).sum())
 
 
 def row_keys(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:

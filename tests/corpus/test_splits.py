@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grover_hf.corpus.splits import chromosome_split, in_test, overlapping_groups, random_split, row_keys
+from grover_hf.corpus.splits import (
+    Places,
+    bases_also_in,
+    block_split,
+    chromosome_split,
+    in_test,
+    overlapping_groups,
+    random_split,
+    row_keys,
+)
 from grover_hf.errors import InputError
 
 
@@ -64,3 +73,60 @@ def test_groups_are_the_connected_components_of_overlap(intervals):
     for i in range(len(intervals)):
         for j in range(len(intervals)):
             assert (groups[i] == groups[j]) == (component[i] == component[j])
+
+
+def places_of(intervals):
+    chroms, starts, lengths = zip(*intervals, strict=True)
+    return Places(chroms, np.array(starts), np.array(starts) + lengths)
+
+
+def bases_of(places):
+    columns = zip(places.chroms, places.starts.tolist(), places.ends.tolist(), strict=True)
+    return [(chrom, at) for chrom, start, end in columns for at in range(start, end)]
+
+
+INTERVALS = st.lists(
+    st.tuples(st.sampled_from("xy"), st.integers(0, 200), st.integers(1, 20)), min_size=1, max_size=30
+)
+
+
+@given(INTERVALS, st.integers(20, 60), st.integers(0, 9))
+def test_blocks_share_no_base_in_train_and_test_and_leave_out_only_what_lies_in_both(intervals, block_bp, seed):
+    places = places_of(intervals)
+
+    def lot_of(bases):
+        return block_split(bases, block_bp=block_bp, seed=seed, test_share=0.5).tolist()
+
+    lots = []
+    for chrom, start, length in intervals:
+        bases = np.arange(start, start + length)
+        lots.append(set(lot_of(Places([chrom] * length, bases, bases + 1))))
+    split = np.array(lot_of(places))
+    assert split.tolist() == [lot.pop() if len(lot) == 1 else -1 for lot in lots]
+    train, test = (bases_of(Places(*(np.array(column)[split == n] for column in places))) for n in (0, 1))
+    assert not set(train) & set(test)
+
+
+def test_a_fifth_of_the_blocks_is_test_by_chromosome_number_and_seed():
+    starts = np.arange(20_000) * 1_000
+    places = Places(["chr1"] * len(starts), starts, starts + 1_000)
+    first = block_split(places, block_bp=1_000, seed=0)
+    assert abs(first.mean() - 0.2) < 4 * np.sqrt(0.16 / len(starts))
+    for other in (places._replace(chroms=["chr2"] * len(starts)), places):
+        seed = int(other is places)
+        assert abs(np.mean(first & block_split(other, block_bp=1_000, seed=seed)) - 0.04) < 0.01
+    some = Places(*(np.array(column)[[5, 3, 700]] for column in places))
+    assert block_split(some, block_bp=1_000, seed=0).tolist() == first[[5, 3, 700]].tolist()
+
+
+def test_a_block_must_hold_an_interval():
+    with pytest.raises(InputError, match="block_bp is 9; the longest interval has 10 bp"):
+        block_split(Places(["a"], np.array([0]), np.array([10])), block_bp=9, seed=0)
+
+
+@given(INTERVALS, INTERVALS)
+def test_shared_bases_are_those_of_the_sets(intervals, others):
+    covered = set(bases_of(places_of(others)))
+    assert bases_also_in(places_of(intervals), places_of(others)) == sum(
+        base in covered for base in bases_of(places_of(intervals))
+    )

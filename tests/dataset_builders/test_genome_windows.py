@@ -4,6 +4,7 @@ from datasets import load_dataset
 
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
+from grover_hf.cli.build import genome_windows
 from grover_hf.corpus.facts import read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -81,11 +82,12 @@ def test_two_configurations_share_a_folder_and_a_cache_and_keep_their_rows(built
     assert card.count("default: true") == 1
 
 
-def test_the_card_has_digests_and_warns_of_overlapping_tilings(corpora, tmp_path):
+def test_the_card_has_digests_and_warns_of_overlapping_tilings(corpora, tmp_path, golden_card):
     once = build_genome_windows(corpora["bpe-600"].path, tmp_path / "once")
     twice = build_genome_windows(corpora["bpe-600"].path, tmp_path / "twice", tilings=2)
     for digest in (corpora["bpe-600"].vocabulary_sha256, corpora["bpe-600"].facts["genome"]["sha256"]):
         assert digest in (once / "README.md").read_text()
+    golden_card(once, "genome_windows")
     warning = "a test window of one tiling overlaps train windows"
     assert warning not in (once / "README.md").read_text()
     assert warning in (twice / "README.md").read_text()
@@ -119,3 +121,65 @@ def test_a_genome_too_small_for_two_splits_is_refused(write_fasta, tmp_path):
 def test_an_unknown_configuration_is_named_with_those_there_are(built):
     with pytest.raises(InputError, match="no dataset configuration 'bpe-100'; it has bpe-600"):
         read_facts(built, "bpe-100")
+
+
+def covered(split):
+    """Return which bases the windows of a split cover, a flag a base by chromosome."""
+    flags = {}
+    for chrom, start, end in zip(split["chrom"], split["start"], split["end"], strict=True):
+        flags.setdefault(chrom, np.zeros(1_000_000, bool))[start:end] = True
+    return flags
+
+
+@pytest.mark.parametrize("tilings", [1, 3])
+def test_by_block_no_base_of_a_test_window_lies_in_a_train_window(corpora, tmp_path, tilings):
+    built = build_genome_windows(
+        corpora["bpe-600"].path, tmp_path / "w", tilings=tilings, split_by="block", block_bp=20_000
+    )
+    assert read_facts(built, "bpe-600.by-block")["block_bp"] == 20_000
+    splits = load_dataset(str(built), "bpe-600.by-block")
+    train, test = covered(splits["train"]), covered(splits["test"])
+    assert all(not (train[chrom] & test[chrom]).any() for chrom in set(train) & set(test))
+    assert sum(flags.sum() for flags in test.values()) > 20_000
+
+
+def test_by_block_windows_are_those_of_the_other_split_but_for_some_across_borders(built, corpora):
+    build_genome_windows(corpora["bpe-600"].path, built, split_by="block", block_bp=20_000)
+    facts = read_facts(built, "bpe-600.by-block")
+    n_dropped = facts["dropped"]["across a border between train and test"]
+    assert 0 < n_dropped == facts["n_given"] - sum(facts["splits"].values())
+    rows = []
+    for config in ("bpe-600", "bpe-600.by-block"):
+        splits = load_dataset(str(built), config)
+        rows.append({(row["chrom"], row["start"], row["end"]) for name in splits for row in splits[name]})
+    dropped = rows[0] - rows[1]
+    assert len(dropped) == n_dropped
+    assert rows[1] < rows[0]
+    assert all(start // 20_000 != (end - 1) // 20_000 for _, start, end in dropped)
+    card = (built / "README.md").read_text()
+    assert f"| windows left out, across a border between train and test | {n_dropped} |" in card
+    assert "The split of bpe-600.by-block is by block: no base of a test window" in card
+    assert "The split of bpe-600 is by window, 80 to 20" in card
+    assert load_dataset(str(built), split="test").num_rows == read_facts(built, "bpe-600")["splits"]["test"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split_by": "gene"}, "split_by is 'gene'; it is window or block"),
+        ({"block_bp": 10}, "block_bp is of the split by block"),
+        ({"split_by": "block", "block_bp": 10}, "block_bp is 10; the longest interval has"),
+        ({"split_by": "block"}, "too few for a train and a test split by blocks of 1,000,000 bp"),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_refused(corpora, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        build_genome_windows(corpora["bpe-600"].path, tmp_path / "w", **options)
+    assert not (tmp_path / "w").exists()
+
+
+def test_the_verb_takes_the_split_and_says_what_it_left_out(corpora, tmp_path, capsys):
+    genome_windows(corpora["bpe-600"].path, tmp_path / "w", split_by="block", block_bp=20_000)
+    facts = read_facts(tmp_path / "w", "bpe-600.by-block")
+    n_dropped = facts["n_given"] - sum(facts["splits"].values())
+    assert f"across a border between train and test {n_dropped}\n" in capsys.readouterr().out

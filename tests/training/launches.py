@@ -17,12 +17,18 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import transformers
 from datasets import Dataset
 from safetensors.torch import load_file
 
 import grover_hf.files
+from dataset_builders.build import prepare
+from dataset_builders.genome_windows.builder import plan
 from grover_hf.corpus.facts import sha256_of_files
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.genome import ReferenceGenome
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from training import checkpoints, finetune, guarded_trainer, pretrain
 from training.launch import run_script
 from training.recipe import RECIPES, read_recipe
@@ -36,6 +42,16 @@ ABORT = ("terminate called without an active exception", "Signal 6 (SIGABRT)")
 """What is printed where one of two processes on CPUs aborts at its exit, as happens now and then."""
 TRANSFORMERS_4 = transformers.__version__.startswith("4.")
 NO_RESUME_IN_TWO = "transformers 4 cannot read an optimizer's state in several processes on CPUs"
+
+
+def few_windows(merges, folder, n_bp):
+    """Make the windows of so many bases, one of 1,500 or so, and a tokenizer; return fields of a recipe."""
+    with mock.patch.dict(os.environ, {"GROVER_CACHE": str(folder / "cache")}):
+        bases = "".join(np.random.default_rng(0).choice([*"ACGT"], n_bp))
+        (folder / "few.fa").write_text(f">few\n{bases}\n")
+        TokenizedGenome.build(ReferenceGenome(folder / "few.fa"), GenomeEncoder(merges), folder / "corpus")
+        prepare(plan(folder / "corpus"), folder / "windows")
+    return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
 
 
 def windows_like(folder, inputs, change):

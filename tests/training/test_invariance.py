@@ -10,10 +10,11 @@ import transformers
 from datasets import Dataset, load_dataset
 from transformers import BertForMaskedLM
 
-from grover_hf.masking import MaskingCollator
 from grover_hf.metrics.predictions import read_predictions
 from grover_hf.model import grover_config
+from tests.oracles import masked_batch
 from tests.training.launches import (
+    few_windows,
     largest_difference,
     launch,
     logged,
@@ -23,7 +24,7 @@ from tests.training.launches import (
     weights,
 )
 from tests.training.pretraining_trajectory import GOLDEN, RECIPE, of_these_transformers, trajectory
-from training.pretrain import EpochSampler, WindowDataset
+from training.window_batches import WholeBatches
 
 N_STEPS, BATCH, WARMUP = 10, 8, 2
 LAYOUTS = {(1, 1): 8, (1, 4): 2, (2, 1): 4, (2, 2): 2}
@@ -46,7 +47,15 @@ def sequences(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(inputs, sequences, tmp_path_factory):
+def windows(simulated_merges, tmp_path_factory):
+    """Two batches and a rest an epoch."""
+    made = few_windows(simulated_merges, tmp_path_factory.mktemp("few"), 30_000)
+    assert 2 * BATCH < len(load_dataset(made["dataset"], split="train")) < 3 * BATCH
+    return made
+
+
+@pytest.fixture(scope="module")
+def runs(windows, sequences, tmp_path_factory):
     """Trainings of one batch size in all layouts: (kind, layout) to the folder of the run."""
     folder = tmp_path_factory.mktemp("layouts")
     names = {layout: f"{layout[0]}x{layout[1]}" for layout in LAYOUTS}
@@ -55,10 +64,8 @@ def runs(inputs, sequences, tmp_path_factory):
     }
     trainings = {}
     for layout, at_once in LAYOUTS.items():
-        # Masks so thin that many a device has none; test windows that fill no whole number of batches.
-        trainings["pretrain", layout] = {
-            **common, **inputs, "max_steps": N_STEPS, "p_select": 0.005, "eval_windows": 19,
-        }
+        # Masks so thin that many a device has none.
+        trainings["pretrain", layout] = {**common, **windows, "max_steps": N_STEPS, "p_select": 0.005}
         trainings["finetune", layout] = {
             **common, "dataset": sequences, "model": str(folder / "pretrain-1x1" / "model"), "epochs": 1,
             "seeds": [0],
@@ -81,17 +88,20 @@ def runs(inputs, sequences, tmp_path_factory):
 
 def plain_training(inputs):
     """The same pretraining as a loop over torch alone: losses, norms, weights."""
-    windows = WindowDataset(load_dataset(inputs["dataset"], split="train"))
-    collate = MaskingCollator(vocab_size=609, seed=0, p_select=0.005, p_mask=0.8, p_random=0.1)
+    windows = load_dataset(inputs["dataset"], split="train")["input_ids"]
     transformers.set_seed(0)
     model = BertForMaskedLM(grover_config(609, "tiny", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.0)
-    keys = list(EpochSampler(len(windows), seed=0))
+    batches = WholeBatches(np.array(list(map(len, windows))), BATCH, seed=0, group_by_length=True)
     losses, norms = [], []
     for step in range(N_STEPS):
         rate = step / WARMUP if step < WARMUP else (N_STEPS - step) / (N_STEPS - WARMUP)
         optimizer.param_groups[0]["lr"] = 1e-3 * rate
-        batch = collate([windows[key] for key in keys[step * BATCH : (step + 1) * BATCH]])
+        epoch, first = step // 2, step % 2 * BATCH
+        batches.set_epoch(epoch)
+        numbers = [key % len(windows) for key in list(batches)[first : first + BATCH]]
+        examples = [(windows[number], epoch, number) for number in numbers]
+        batch = masked_batch(examples, vocab_size=609, seed=0, p_select=0.005, p_mask=0.8, p_random=0.1)
         labels = batch.pop("labels")
         scores = model(**batch).logits[labels != -100]
         loss = torch.nn.functional.cross_entropy(scores, labels[labels != -100])
@@ -103,8 +113,8 @@ def plain_training(inputs):
     return losses, norms, model.state_dict()
 
 
-def test_the_trainer_does_what_a_plain_loop_does(runs, inputs):
-    losses, norms, after = plain_training(inputs)
+def test_the_trainer_does_what_a_plain_loop_does(runs, windows):
+    losses, norms, after = plain_training(windows)
     run = runs["pretrain", (1, 1)]
     np.testing.assert_allclose(logged(run, "loss"), losses, rtol=LOSS_TOLERANCE)
     np.testing.assert_allclose(logged(run, "grad_norm"), norms, rtol=NORM_TOLERANCE)

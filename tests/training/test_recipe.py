@@ -22,9 +22,21 @@ def test_the_papers_numbers_stand_in_its_recipe():
     assert (recipe.adam_beta2, recipe.dropout, recipe.size) == (0.99, 0.1, "base")
 
 
+@pytest.mark.parametrize("k", [4, 5, 6])
+def test_models_of_kmers_have_the_parameters_of_grover(k):
+    grover, kmers = (
+        dataclasses.asdict(read_recipe(PretrainRecipe, name, "pretrain", {})) for name in ("bpe_600", f"kmer_{k}")
+    )
+    assert kmers.pop("dataset_config") == f"kmer-{k}"
+    for name in ("dataset_config", "tokenizer", "output", "workers"):
+        grover.pop(name)
+        kmers.pop(name, None)
+    assert kmers == grover
+
+
 def test_accelerate_configurations_leave_the_precision_to_the_recipe():
     contents = [yaml.safe_load(path.read_text()) for path in (RECIPES / "accelerate").glob("*.yaml")]
-    assert sorted(content["num_processes"] for content in contents) == [1, 2, 8]
+    assert sorted(content["num_processes"] for content in contents) == [1, 2, 8, 16]
     assert {content["mixed_precision"] for content in contents} == {"no"}
 
 
@@ -58,7 +70,7 @@ def test_numbers_as_one_types_them_are_read():
 
 
 def test_missing_recipes_and_fields_are_named(tmp_path):
-    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, small, tiny_cpu"):
+    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, kmer_4, .*, small, tiny_cpu"):
         read_recipe(PretrainRecipe, "huge", "pretrain", {})
     (tmp_path / "r.yaml").write_text("size: tiny\n")
     with pytest.raises(InputError, match="lacks dataset, tokenizer"):

@@ -10,24 +10,20 @@ import signal
 import subprocess
 import time
 
-import numpy as np
 import psutil
 import pytest
 import torch
+from datasets import load_dataset
 
-from dataset_builders.build import prepare
-from dataset_builders.genome_windows.builder import plan
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
-from grover_hf.genome import ReferenceGenome
 from grover_hf.masking import MaskingCollator
-from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from tests.training.launches import (
     ABORT,
     MOMENTS,
     NO_RESUME_IN_TWO,
     TRANSFORMERS_4,
     command,
+    few_windows,
     launch,
     logged_every,
     once_more_after_an_abort,
@@ -40,26 +36,20 @@ from training.guarded_trainer import GuardedTrainer
 from training.launch import PREEMPTED, Preempted
 from training.loss import global_cross_entropy
 
-N_STEPS, SAVE_STEPS, EVERY = 9, 3, 4
+N_STEPS, BATCH, SAVE_STEPS, EVERY = 9, 4, 3, 4
 """A line of the log is the mean of 4 steps: some of them before a checkpoint, some after."""
 SETTINGS = {
-    "max_steps": N_STEPS, "save_steps": SAVE_STEPS, "batch_size": 4, "per_device_batch_size": 1, "dropout": 0.1,
-    "warmup_steps": 1,
+    "max_steps": N_STEPS, "save_steps": SAVE_STEPS, "batch_size": BATCH, "per_device_batch_size": 1,
+    "dropout": 0.1, "warmup_steps": 1,
 }
 
 
 @pytest.fixture(scope="module")
 def inputs(simulated_merges, tmp_path_factory):
-    """Few windows: an epoch is over before the run is."""
-    folder = tmp_path_factory.mktemp("few")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROVER_CACHE", str(folder / "cache"))
-        bases = "".join(np.random.default_rng(0).choice([*"ACGT"], 24_000))
-        (folder / "few.fa").write_text(f">few\n{bases}\n")
-        genome = ReferenceGenome(folder / "few.fa")
-        TokenizedGenome.build(genome, GenomeEncoder(simulated_merges), folder / "corpus")
-        prepare(plan(folder / "corpus"), folder / "windows")
-    return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
+    """So few windows that an epoch ends before the run, so many that it does not at the first line."""
+    made = few_windows(simulated_merges, tmp_path_factory.mktemp("few"), 45_000)
+    assert EVERY + 2 <= len(load_dataset(made["dataset"], split="train")) // BATCH < N_STEPS - 1
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +141,10 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(moment, workers, process
     run = tmp_path / "run"
     assert launched(inputs, run, moment, step, rank=rank, **ran) != 0
     assert not (run / "metrics.json").exists()
-    launched(inputs, run, "never", 0, **ran, resume=True)
+    if processes == 1:
+        in_this_process(inputs, run, **ran, resume=True)
+    else:
+        launched(inputs, run, "never", 0, **ran, resume=True)
     assert what_it_is(run, processes) == straight(processes)
 
 
@@ -170,20 +163,24 @@ def test_sigterm_ends_a_run_after_its_step_with_a_checkpoint_and_it_goes_on_bit_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
-def test_sigterm_to_all_processes_of_a_job_has_its_own_exit_code(processes, inputs, straight, tmp_path):
-    # As a scheduler sends it: to what loads data, too. `accelerate launch` makes 1 of every code.
+@pytest.mark.parametrize(("processes", "to"), [(1, "all"), (2, "all"), (2, "one")])
+def test_sigterm_to_a_job_is_agreed_on_and_has_its_own_exit_code(processes, to, inputs, straight, tmp_path):
+    # To all, as a scheduler may send it: also to the launcher and to those that load data.
     run = tmp_path / "run"
     ran = {"workers": 2, "processes": processes}
     started = command(*arguments(inputs, run, "slowly", 0, **ran), processes=processes)
-    with subprocess.Popen(**started, start_new_session=True, stderr=subprocess.PIPE, text=True) as job:
+    with subprocess.Popen(**started, stderr=subprocess.PIPE, text=True) as job:
         while not (run / "log.jsonl").exists() or not (run / "log.jsonl").read_text():
             assert job.poll() is None
             time.sleep(0.1)
-        job_pids = [job.pid, *(child.pid for child in psutil.Process(job.pid).children(recursive=True))]
-        for pid in job_pids:
-            os.kill(pid, signal.SIGTERM)
+        running = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
+        assert sum(process.name() == "pt_data_worker" for process in running) == 2 * processes
+        trainers = [process for process in running if process.name() != "pt_data_worker"]
+        of_rank_1 = [process for process in trainers if process.environ().get("RANK") == "1"]
+        for process in running if to == "all" else of_rank_1:
+            process.terminate()
         said = job.communicate(timeout=120)[1]
+    # `accelerate launch` makes 1 of every code.
     assert job.returncode == (PREEMPTED if processes == 1 else 1), said[-3_000:]
     assert "whose checkpoint is written; the same command with --resume true goes on" in said
     newest, torn = newest_whole(run / "checkpoints")
@@ -308,17 +305,17 @@ def test_a_disk_that_is_full_at_the_manifest_leaves_a_torn_checkpoint(inputs, tm
 def test_a_number_that_is_not_finite_ends_a_run_and_names_step_and_windows(
     inputs, tmp_path, monkeypatch, what, per_device_batch_size
 ):
-    batches = []
+    batches, a_step = [], BATCH // per_device_batch_size
 
     class Recorded(MaskingCollator):
-        def __call__(self, examples):
-            batches.append([(int(example["epoch"]), int(example["example"])) for example in examples])
-            return super().__call__(examples)
+        def __call__(self, windows):
+            batches.append(list(zip(windows.epochs.tolist(), windows.examples.tolist(), strict=True)))
+            return super().__call__(windows)
 
     def spoilt(outputs, labels, num_items_in_batch=None):
         loss = global_cross_entropy(outputs, labels, num_items_in_batch)
         spoilt.calls += 1
-        if spoilt.calls != 5 * (4 // per_device_batch_size):
+        if spoilt.calls != 8 * a_step:
             return loss
         # Infinite with gradients of 0; or finite with gradients that are none.
         return loss + torch.inf if what == "loss" else loss + 0 * torch.sqrt(outputs.logits * 0).sum()
@@ -326,13 +323,12 @@ def test_a_number_that_is_not_finite_ends_a_run_and_names_step_and_windows(
     spoilt.calls = 0
     monkeypatch.setattr("training.pretrain.MaskingCollator", Recorded)
     monkeypatch.setattr("training.pretrain.global_cross_entropy", spoilt)
-    with pytest.raises(InputError, match="Step 5: the loss is") as error:
+    with pytest.raises(InputError, match="Step 8: the loss is") as error:
         in_this_process(inputs, tmp_path / "run", per_device_batch_size=per_device_batch_size)
-    a_step = 4 // per_device_batch_size
-    windows = [str(window) for batch in batches[4 * a_step : 5 * a_step] for _, window in batch]
+    windows = [str(window) for batch in batches[7 * a_step : 8 * a_step] for _, window in batch]
     assert f"of the train windows {', '.join(windows)} in epoch 1." in str(error.value)
-    assert "checkpoint-3." in str(error.value)
-    assert newest_whole(tmp_path / "run" / "checkpoints")[0].name == "checkpoint-3"
+    assert "checkpoint-6." in str(error.value)
+    assert newest_whole(tmp_path / "run" / "checkpoints")[0].name == "checkpoint-6"
 
 
 def test_a_launch_that_aborted_at_its_exit_is_started_once_more_and_no_other(tmp_path, capsys):

@@ -1,0 +1,262 @@
+"""A vocabulary sweep's folder as one table, the curves over cycles, and the chosen cycle."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grover_hf.analysis.sweep_figures import sweep_figure
+from grover_hf.analysis.vocabulary_selection import Choice, Curve, accuracy_curve, chosen_cycle
+from grover_hf.errors import InputError
+from grover_hf.files import folder_written_whole
+from grover_hf.metrics.predictions import Predictions, read_predictions
+from grover_hf.metrics.report import read_metrics
+
+VOCABULARIES = "vocabularies.csv"
+"""The budgets of the pretrainings, in the sweep's folder."""
+_RESAMPLES = 10_000
+_HEADER = (
+    "vocabulary", "accuracy (95 %)", "SD of seeds", "behind the best (95 %)", "TF-IDF of its tokens",
+    "perplexity (of its types)", "bases a token", "M bases seen",
+)
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """What a sweep found; accuracies are fractions, intervals of 95 % over test rows."""
+
+    table: pd.DataFrame
+    """A line for each k and fine-tuned model, the best first."""
+    seeds: pd.DataFrame
+    """A line for each fine-tuning: `k, vocabulary, cycles, seed, accuracy`; cycles 0 for no byte pairs."""
+    tfidf: pd.DataFrame
+    """A line for each k and baseline: `k, vocabulary, accuracy, low, high`."""
+    curves: dict[int, Curve]
+    """By k."""
+    choice: Choice | None
+    """None where the k have not all a curve over the same counts of cycles."""
+    why_none: str
+    """Why there is no choice."""
+    top_k: dict[str, list[float]]
+    """By vocabulary, masked-token accuracy within the likeliest 1, 2, ... tokens."""
+
+
+def read_sweep(folder: Path) -> SweepResults:
+    """Read the runs of a sweep, as far as they are finished.
+
+    Raises:
+        InputError: If no fine-tuning is.
+    """
+    budgets = pd.read_csv(folder / VOCABULARIES).set_index("vocabulary")
+    pretrained = {run.name: read_metrics(run) for run in _finished(folder, "pretrain/*")}
+    tfidf = pd.DataFrame(
+        [_baseline_line(run) for run in _finished(folder, "baselines/next-*mer/tfidf-*")],
+        columns=["k", "vocabulary", "accuracy", "low", "high"],
+    )
+    majority = {
+        _k_of(run): read_metrics(run)["metrics"]["accuracy"]
+        for run in _finished(folder, "baselines/next-*mer/majority")
+    }
+    runs = _finished(folder, "finetune/next-*mer/*")
+    if not runs:
+        raise InputError(f"{folder} has no finished fine-tuning yet.")
+    lines, seeds = [], []
+    for k in sorted({_k_of(run) for run in runs}):
+        said = {run: read_predictions(run) for run in runs if _k_of(run) == k}
+        best = max(said, key=lambda run: _accuracy(said[run]))
+        for run, predictions in said.items():
+            report, vocabulary = read_metrics(run), run.name.split(".")[0]
+            seeds += [
+                {"k": k, "vocabulary": run.name, "cycles": _cycles_of(run.name), "seed": training["seed"],
+                 "accuracy": training["metrics"]["accuracy"]}
+                for training in report["seeds"]
+            ]
+            lines.append({
+                "k": k, "vocabulary": run.name, **_scores(report), "majority": majority.get(k),
+                **_behind(said[best], predictions), **_beside(tfidf, k, vocabulary),
+                **_masked(pretrained.get(vocabulary)),
+                **(budgets.loc[vocabulary].to_dict() if vocabulary in budgets.index else {}),
+            })
+    table = pd.DataFrame(lines).sort_values(["k", "accuracy"], ascending=[True, False], ignore_index=True)
+    curves, why_none = _curves(pd.DataFrame(seeds))
+    trained = sorted({line["cycles"] for line in seeds if line["cycles"]})
+    choice = None if why_none else chosen_cycle(curves, trained)
+    top_k = {name: report["metrics"]["accuracy_top_k"] for name, report in pretrained.items()}
+    return SweepResults(table, pd.DataFrame(seeds), tfidf, curves, choice, why_none, top_k)
+
+
+def write_sweep_results(folder: Path) -> Path:
+    """Write `results/` into a sweep's folder, and print its Markdown.
+
+    Returns:
+        The folder with `sweep.md, sweep.png, sweep.csv, seeds.csv, tfidf.csv, curves.csv`.
+
+    Raises:
+        InputError: If no fine-tuning is finished.
+    """
+    results = read_sweep(folder)
+    curves = [pd.DataFrame({"k": k, **vars(curve)}) for k, curve in results.curves.items()]
+    tables = {"sweep": results.table, "seeds": results.seeds, "tfidf": results.tfidf}
+    if curves:
+        tables["curves"] = pd.concat(curves)
+    text = markdown(results)
+    with folder_written_whole(folder / "results") as beside:
+        for name, table in tables.items():
+            table.to_csv(beside / f"{name}.csv", index=False, float_format="%.6g")
+        (beside / "sweep.md").write_text(text)
+        sweep_figure(beside / "sweep.png", results)
+    print(text)
+    return folder / "results"
+
+
+def markdown(results: SweepResults) -> str:
+    """Return the tables and the choice."""
+    table = results.table
+    parts = []
+    if "tokens" in table:
+        tokens, flop = table["tokens"].dropna() / 1e6, table["flop"].dropna() / 1e12
+        bases, passes = table["bases"].dropna() / 1e6, table["passes"].dropna()
+        parts.append(
+            f"Each pretraining: {_span(tokens)} million tokens, {_span(bases)} million bases, {_span(passes)} "
+            f"passes over the train windows, {_span(flop)} TFLOP.\n"
+        )
+    for k, some in table.groupby("k"):
+        first, = some.head(1).to_dict("records")
+        always = "" if pd.isna(first["majority"]) else f"; the most frequent answer: {_percent(first['majority'])}"
+        parts.append(f"**The next {k} bases**, {first['test_rows']:,} test rows, {first['seeds']} seeds{always}\n")
+        rows = [_HEADER, ("---",) * len(_HEADER), *map(_words, some.to_dict("records"))]
+        parts.append("".join(f"| {' | '.join(row)} |\n" for row in rows))
+    if len(results.tfidf):
+        best = results.tfidf.sort_values("accuracy").groupby("k").tail(1).sort_values("k")
+        named = "; ".join(
+            f"k = {line.k}: {line.vocabulary} {_interval(line.accuracy, line.low, line.high)}"
+            for line in best.itertuples()
+        )
+        parts.append(f"Best TF-IDF: {named}.\n")
+    return "\n".join([*parts, _choice_text(results)])
+
+
+def _finished(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"{pattern}/metrics.json"))
+
+
+def _k_of(run: Path) -> int:
+    return int(run.parent.name.removeprefix("next-").removesuffix("mer"))
+
+
+def _cycles_of(vocabulary: str) -> int:
+    return int(vocabulary.removeprefix("bpe-")) if vocabulary.startswith("bpe-") else 0
+
+
+def _accuracy(said: Predictions) -> float:
+    return float((said.predicted == said.labels).mean())
+
+
+def _scores(report: dict[str, Any]) -> dict[str, Any]:
+    low, high = report["ci95"]["accuracy"]
+    return {
+        "accuracy": report["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high,
+        "accuracy_sd": report["standard_deviation"]["accuracy"], "seeds": len(report["seeds"]),
+        "mcc": report["metrics"]["mcc"], "test_rows": report["n_rows"],
+    }
+
+
+def _baseline_line(run: Path) -> dict[str, Any]:
+    report = read_metrics(run)
+    low, high = report["ci95"]["accuracy"]
+    return {
+        "k": _k_of(run), "vocabulary": report["model"]["tokenizer"], "accuracy": report["metrics"]["accuracy"],
+        "low": low, "high": high,
+    }
+
+
+def _behind(best: Predictions, said: Predictions) -> dict[str, float]:
+    """Return by how much the best model of a k is more accurate, by paired bootstrap over test rows.
+
+    As `grover compare`, for accuracy alone: a row counts by the shares of trainings that are right about it,
+    and rows of one difference are alike, which makes it quick with 4,096 classes too.
+    """
+    if not np.array_equal(best.labels, said.labels):
+        raise InputError("Two runs of one k have other test rows; a sweep's runs all have the same.")
+    right = [(of.predicted == of.labels).mean(0) for of in (best, said)]
+    values, n_alike = np.unique(right[0] - right[1], return_counts=True)
+    n_rows = len(said.labels)
+    drawn = np.random.default_rng(0).multinomial(n_rows, n_alike / n_rows, _RESAMPLES) @ values / n_rows
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {"behind_best": float(n_alike @ values / n_rows), "behind_low": float(low), "behind_high": float(high)}
+
+
+def _beside(tfidf: pd.DataFrame, k: int, vocabulary: str) -> dict[str, float]:
+    same = tfidf[(tfidf["k"] == k) & (tfidf["vocabulary"] == vocabulary)]
+    return {f"tfidf_{name}": float(same[name].iloc[0]) for name in ("accuracy", "low", "high") if len(same)}
+
+
+def _masked(report: dict[str, Any] | None) -> dict[str, float]:
+    metrics = {} if report is None else report["metrics"]
+    names = {"accuracy": "masked_accuracy"} | {name: name for name in ("perplexity", "share_of_vocabulary")}
+    return {name: metrics[key] for key, name in names.items() if key in metrics}
+
+
+def _curves(seeds: pd.DataFrame) -> tuple[dict[int, Curve], str]:
+    """Return the curve of each k that has one, and why no cycle can be chosen from them, or "" if one can."""
+    curves, counts, why_none = {}, set(), ""
+    for k, of_k in seeds.groupby("k"):
+        pairs = of_k[of_k["cycles"] > 0]
+        counts.add(tuple(sorted(set(pairs["cycles"]))))
+        try:
+            curves[int(k)] = accuracy_curve(pairs["cycles"], pairs["accuracy"])
+        except InputError as error:
+            why_none = why_none or f"k = {k}: {error}"
+    if not why_none and len(counts) > 1:
+        why_none = "The k have other counts of cycles, as long as runs are missing."
+    return curves, why_none
+
+
+def _words(line: dict[str, Any]) -> tuple[str, ...]:
+    def given(name: str, text: str, scale: float = 1.0) -> str:
+        return format(line[name] / scale, text) if pd.notna(line.get(name)) else ""
+
+    behind = _interval(line["behind_best"], line["behind_low"], line["behind_high"])
+    has_tfidf = pd.notna(line.get("tfidf_accuracy"))
+    tfidf = _interval(line["tfidf_accuracy"], line["tfidf_low"], line["tfidf_high"]) if has_tfidf else ""
+    share = given("share_of_vocabulary", ".0%")
+    return (
+        line["vocabulary"], _interval(line["accuracy"], line["accuracy_low"], line["accuracy_high"]),
+        _percent(line["accuracy_sd"]) if pd.notna(line["accuracy_sd"]) else "",
+        behind if line["behind_best"] else "the best", tfidf,
+        given("perplexity", ",.1f") + (f" ({share})" if share else ""), given("bases_a_token", ".2f"),
+        given("bases", ".3g", 1e6),
+    )
+
+
+def _choice_text(results: SweepResults) -> str:
+    choice = results.choice
+    if choice is None:
+        return f"No cycle is chosen. {results.why_none}\n"
+    regions = "; ".join(f"k = {k}: {low} to {high}" for k, (low, high) in choice.best_regions.items())
+    said = (
+        f"Cycles that the loess curve does not tell from its maximum: {regions}. {choice.n_agreeing} of "
+        f"{len(choice.best_regions)} agree on {choice.region[0]} to {choice.region[1]}; the count nearest to the "
+        f"middle, {choice.cycle}, is chosen."
+    )
+    if choice.is_whole_scan:
+        said += " That is all that was scanned: this sweep tells no count of cycles from another."
+    elif choice.at_the_edge:
+        said += " That reaches an end of what was scanned: the best may lie beyond."
+    return said + "\n"
+
+
+def _span(values: Iterable[float]) -> str:
+    low, high = (format(bound, ".3g") for bound in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.2f} % ({100 * low:.2f} to {100 * high:.2f})"

@@ -1,0 +1,283 @@
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from datasets import Dataset
+
+from dataset_builders.build import prepare
+from dataset_builders.genome_windows.builder import plan as windows_plan
+from grover_hf.baselines.neighbour_counts import choose_weights
+from grover_hf.corpus.splits import Places, bases_also_in
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
+from grover_hf.genome import ReferenceGenome
+from grover_hf.masking import IGNORED
+from grover_hf.metrics.report import read_metrics
+from grover_hf.tokenization.kmer import KmerEncoder
+from tests.training.launches import windows_like
+from training import evaluate as evaluation
+from training import evaluation_report
+from training.evaluate import EvaluationPlan, evaluate, main
+from training.evaluation_report import summary
+from training.pretrain import PretrainRecipe, pretrain
+from training.recipe import read_recipe
+
+
+@pytest.fixture(scope="module")
+def by_block(inputs, tmp_path_factory):
+    """The same genome in three tilings, split by block."""
+    folder = tmp_path_factory.mktemp("by-block") / "windows"
+    corpus = Path(inputs["tokenizer"]).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(folder.parent / "cache"))
+        return str(prepare(windows_plan(corpus, tilings=3, split_by="block", block_bp=20_000), folder))
+
+
+@pytest.fixture(scope="module")
+def trained(inputs, tmp_path_factory):
+    """A run of two steps, which has learnt next to nothing."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    fields = {
+        **inputs, "output": str(run), "batch_size": 8, "per_device_batch_size": 8, "max_steps": 2,
+        "warmup_steps": 1, "eval_windows": 30, "bf16": False,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(run.parent / "cache"))
+        pretrain(read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", fields))
+    return run
+
+
+@pytest.fixture(scope="module")
+def found(trained):
+    """The folder of an evaluation of the run on the 30 windows of the training's own."""
+    output = trained.parent / "found"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(trained.parent / "cache"))
+        evaluate(EvaluationPlan(run=str(trained), output=str(output), windows=30))
+    return output
+
+
+@pytest.fixture
+def judge(trained, tmp_path, monkeypatch):
+    """Evaluate the run on 10 windows, without figures; keywords change the plan."""
+    for figure in ("accuracy_figure", "per_token_figure"):
+        monkeypatch.setattr(evaluation_report, figure, lambda *_: None)
+    monkeypatch.setenv("GROVER_CACHE", str(trained.parent / "cache"))
+
+    def run(**changes):
+        fields = {"run": str(trained), "output": str(tmp_path / "found"), "windows": 10, **changes}
+        return evaluate(EvaluationPlan(**fields))
+
+    return run
+
+
+def test_the_scores_of_the_model_are_those_of_its_training(found, trained):
+    scores, before = read_metrics(found), read_metrics(trained)
+    assert scores["metrics"].keys() > before["metrics"].keys()
+    for name, value in before["metrics"].items():
+        assert scores["metrics"][name] == pytest.approx(value, rel=1e-5), name
+    assert scores["dataset"] == scores["trained_on"] == before["dataset"]
+    assert scores["share_of_bases_seen_in_training"] == 0
+
+
+def test_both_baselines_stand_beside_the_model_with_intervals(found):
+    content = read_metrics(found)
+    for scores in (content, *content["baselines"].values()):
+        for name in ("perplexity", "perplexity_at_mask", "accuracy", "bits_per_base", "accuracy_top_10_percent"):
+            low, high = scores["ci95"][name]
+            assert low < scores["metrics"][name] < high
+        assert np.shape(scores["ci95"]["accuracy_top_k"]) == (60, 2)
+        assert scores["metrics"]["n_masked"] == content["metrics"]["n_masked"]
+    for scores in content["baselines"].values():
+        # What can be seen is the true token about half of the time.
+        assert scores["metrics"]["perplexity_at_mask"] > 1.2 * scores["metrics"]["perplexity"]
+
+
+def test_there_are_a_line_for_each_type_of_token_and_figures(found):
+    metrics = read_metrics(found)["metrics"]
+    with open(found / "per_token.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 604
+    assert sum(int(row["n_masked"]) for row in rows) == metrics["n_masked"]
+    hits = sum(int(row["n_masked"]) * float(row["model_accuracy"] or 0) for row in rows)
+    assert hits / metrics["n_masked"] == pytest.approx(metrics["accuracy"])
+    for name in ("accuracy.png", "per_token.png"):
+        assert (found / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_that_has_learnt_nothing_is_said_not_to_beat_the_counts(found):
+    content = read_metrics(found)
+    difference = content["model_minus_baseline"]["neighbour_counts"]
+    both = (content, content["baselines"]["neighbour_counts"])
+    model, counts = (np.log(scores["metrics"]["perplexity"]) for scores in both)
+    assert difference["nats_per_token"]["difference"] == pytest.approx(model - counts, rel=1e-4)
+    assert difference["bits_per_token"]["difference"] == pytest.approx((model - counts) / np.log(2), rel=1e-4)
+    assert difference["nats_per_token"]["ci95"][0] > 0
+    assert "does NOT beat the neighbour counts: a table" in summary(content)
+
+
+def test_a_model_that_knows_more_is_said_to_beat_them_and_one_that_may_is_not(judge, monkeypatch):
+    def knows(model, batch, **_):
+        labels = batch["labels"].numpy()
+        true = labels[labels != IGNORED]
+        log_p = np.full((len(true), 609), np.log(0.5 / 608), np.float32)
+        log_p[np.arange(len(true)), true] = np.log(0.5)
+        return log_p
+
+    monkeypatch.setattr(evaluation, "_log_probabilities", knows)
+    content = judge()
+    assert content["metrics"]["perplexity"] == pytest.approx(2)
+    assert content["metrics"]["accuracy"] == 1
+    assert "\nThe model beats the neighbour counts." in summary(content)
+    content["model_minus_baseline"]["neighbour_counts"]["nats_per_token"]["ci95"] = [-0.1, 0.1]
+    assert "does NOT beat the neighbour counts: the difference may be zero" in summary(content)
+
+
+def test_the_masking_may_be_another_and_more_passes_mask_more_tokens(judge):
+    found = judge(p_select=0.022, p_mask=0.0, p_random=0.0, passes=5, overwrite=True)
+    assert found["masking"] == {"p_select": 0.022, "p_mask": 0.0, "p_random": 0.0, "passes": 5}
+    n_tokens = found["metrics"]["n_masked"] / 0.022 / 5 / found["n_windows"]
+    assert 200 < n_tokens < 600
+    # Everything can be seen: who knows that is sure.
+    for scores in found["baselines"].values():
+        assert scores["metrics"]["perplexity"] == 1
+        assert "perplexity_at_mask" not in scores["metrics"]
+    assert "at [MASK] alone" not in summary(found)
+
+
+def test_windows_of_other_data_are_judged_and_what_the_model_was_trained_on_is_said(judge, by_block):
+    found = judge(dataset=by_block)
+    assert found["dataset"]["config"] == "bpe-600.by-block"
+    assert found["trained_on"]["config"] == "bpe-600"
+    assert 0.5 < found["share_of_bases_seen_in_training"] < 1
+    assert "of the judged bases lie in windows that the model was trained on" in summary(found)
+
+
+def test_of_several_tilings_the_first_is_judged(by_block):
+    table = pd.concat(map(pd.read_parquet, sorted(Path(by_block).glob("*/*test*.parquet"))))
+    places = Places(*(table[name].to_numpy() for name in ("chrom", "start", "end")))
+    rows = evaluation._chosen_rows(places, None)
+    first = Places(*(column[rows] for column in places))
+    assert len(rows) < 0.5 * len(table)
+    # They overlap nowhere, and are where the others are.
+    assert bases_also_in(first, first) == (first.ends - first.starts).sum()
+    order = np.lexsort((first.starts, first.chroms))
+    starts, ends, chroms = first.starts[order], first.ends[order], first.chroms[order]
+    assert (starts[1:] >= ends[:-1])[chroms[1:] == chroms[:-1]].all()
+    assert bases_also_in(places, first) > 0.9 * (places.ends - places.starts).sum()
+    assert len(evaluation._chosen_rows(places, 5)) == 5
+
+
+def test_a_model_alone_is_judged_with_the_masking_and_the_windows_that_are_named(judge, trained, inputs):
+    within_run = judge(run=str(trained / "model"))
+    shutil.copytree(trained / "model", trained.parent / "alone")
+    alone = {"run": str(trained.parent / "alone"), "dataset": inputs["dataset"]}
+    with pytest.raises(InputError, match="alone is a model without a run: say --output, and --dataset"):
+        judge(**alone | {"dataset": None})
+    with pytest.raises(InputError, match="has no recipe: say --p_select and --p_mask and --p_random"):
+        judge(**alone, overwrite=True)
+    found = judge(**alone, p_select=0.15, p_mask=0.8, p_random=0.1, overwrite=True)
+    assert found["metrics"] == within_run["metrics"]
+    assert found["trained_on"] is found["share_of_bases_seen_in_training"] is None
+
+
+def test_weights_are_chosen_on_train_windows_of_which_no_base_is_counted_and_then_all_are(by_block, monkeypatch):
+    windows = evaluation._windows(by_block, "bpe-600.by-block")
+    train, places = windows.split("train")
+    split = evaluation._held_out(places, seed=0)
+    counted, held_out = (Places(*(column[split == n] for column in places)) for n in (0, 1))
+    assert bases_also_in(held_out, counted) == 0
+    assert 0 < len(held_out.starts) < 0.5 * len(split)
+
+    n_counted = []
+
+    def look(counts, seen, true):
+        n_counted.append(counts.singles.sum())
+        assert len(true) < train.lengths[split == 1].sum()
+        return choose_weights(counts, seen, true)
+
+    monkeypatch.setattr(evaluation, "choose_weights", look)
+    collator = evaluation.MaskingCollator(vocab_size=609, seed=0, p_select=0.15, p_mask=0.8, p_random=0.1)
+    counts, _ = evaluation._counted(train, places, collator)
+    assert n_counted == [train.lengths[split == 0].sum()]
+    assert counts.singles.sum() == train.lengths.sum()
+
+
+def copied(trained, folder):
+    shutil.copytree(trained, folder / "copy", ignore=shutil.ignore_patterns("checkpoints"))
+    return folder / "copy"
+
+
+def test_a_run_without_a_model_and_folders_that_are_no_run_are_refused(judge, trained, tmp_path):
+    run = copied(trained, tmp_path)
+    with pytest.raises(InputError, match="is neither a run .no recipe.yaml. nor a model"):
+        judge(run=str(tmp_path))
+    shutil.rmtree(run / "model")
+    with pytest.raises(InputError, match="has no model: its pretraining is not finished"):
+        judge(run=str(run))
+    (run / "recipe.yaml").write_text("epochs: 3\n")
+    with pytest.raises(InputError, match="is no pretraining: its recipe masks no tokens"):
+        judge(run=str(run))
+
+
+def test_windows_that_are_not_those_of_the_training_are_refused(judge, trained, inputs, by_block, tmp_path):
+    run = copied(trained, tmp_path)
+    recipe = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(recipe.replace(inputs["dataset"], str(tmp_path / "gone")))
+    with pytest.raises(InputError, match="was trained on .*gone, which is not there; say --trained_on"):
+        judge(run=str(run))
+    with pytest.raises(InputError, match="no dataset configuration 'bpe-600'; it has bpe-600.by-block"):
+        judge(run=str(run), trained_on=by_block)
+    other = windows_like(tmp_path / "other", inputs, lambda splits: splits | {"test": splits["train"]})
+    with pytest.raises(InputError, match="was trained on build .* which may be split otherwise"):
+        judge(run=str(run), trained_on=other)
+    assert judge(run=str(run), trained_on=inputs["dataset"])["share_of_bases_seen_in_training"] == 0
+
+
+def test_data_that_cannot_be_judged_are_refused(judge, inputs, simulated_fasta, tmp_path):
+    corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), KmerEncoder(4), tmp_path / "corpus")
+    kmers = prepare(windows_plan(corpus.path), tmp_path / "kmers")
+    with pytest.raises(InputError, match="Tokenize again with the same tokenizer"):
+        judge(dataset=str(kmers))
+    without = windows_like(tmp_path / "without", inputs, lambda splits: {"train": splits["train"]})
+    with pytest.raises(InputError, match="has no split test; it has train"):
+        judge(dataset=without)
+
+    def lengthen(splits):
+        longer = Dataset.from_list([splits["test"][0] | {"input_ids": [7] * 511}], splits["test"].features)
+        return splits | {"test": longer}
+
+    with pytest.raises(InputError, match="A window has 511 tokens; .* has 512 positions and takes 510"):
+        judge(dataset=windows_like(tmp_path / "longer", inputs, lengthen))
+    facts = next((tmp_path / "longer").glob("*/facts.json"))
+    facts.write_text(facts.read_text().replace('"genome_windows"', '"prom300"'))
+    with pytest.raises(InputError, match="holds prom300; masked tokens are those of windows"):
+        judge(dataset=str(tmp_path / "longer"))
+
+
+def test_wrong_options_are_refused_before_anything_is_read(judge, monkeypatch, tmp_path):
+    with pytest.raises(InputError, match="passes is 0; it is 1 or more"):
+        judge(passes=0)
+    with pytest.raises(InputError, match="p_select 2.0, p_mask 0.8"):
+        judge(p_select=2.0)
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "mine.txt").touch()
+    with pytest.raises(InputError, match="is there already"):
+        judge()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="2 processes were started; an evaluation is one"):
+        judge()
+
+
+def test_the_command_prints_the_table_and_writes_into_the_run(trained, capsys):
+    main([str(trained), "--windows", "5", "--passes", "2", "--overwrite"])
+    out = capsys.readouterr().out
+    assert out.startswith("genome_windows bpe-600, test: 5 windows, ")
+    for name in ("model ", "neighbour counts ", "token frequency ", "model less neighbour counts: +"):
+        assert f"\n{name}" in out
+    assert (trained / "evaluation" / "bpe-600" / "metrics.json").exists()
+    with pytest.raises(SystemExit, match="error: .*nowhere is neither a run"):
+        main([str(trained / "nowhere")])

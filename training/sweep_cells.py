@@ -1,0 +1,172 @@
+"""The cells of a sweep: commands that make data, train, or score, and whether what they make is there.
+
+A cell is an ordinary command with a folder of its own. What is in the folder says how far it is; nothing else
+is kept of it. So a sweep that was stopped, or whose recipe names more vocabularies now, goes on.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from grover_hf.errors import InputError
+from grover_hf.metrics.report import read_metrics
+from training.checkpoints import newest_whole
+from training.finetune import FinetuneRecipe
+from training.pretrain import PretrainRecipe
+from training.run_folder import science_of
+from training.side_by_side import Job
+
+GROVER = (sys.executable, "-m", "grover_hf.cli")
+_PLACES = {"dataset", "tokenizer", "model"}
+"""Fields of a run's recipe that name a place; a sweep may be moved, and what lies there is compared."""
+
+
+class State(NamedTuple):
+    """How far a cell is."""
+
+    kind: str
+    """finished; missing; begun: it can go on; other: made otherwise than it would be now."""
+    how_other: str = ""
+
+
+MISSING, BEGUN, FINISHED = State("missing"), State("begun"), State("finished")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A command of a sweep."""
+
+    name: str
+    folder: Path
+    command: tuple[str, ...]
+    state: Callable[[], State]
+    again: tuple[str, ...] = ("--overwrite", "true")
+    """Options that replace what lies in the folder."""
+    needs: tuple[str, ...] = ()
+    """Names of the cells whose results it reads."""
+
+    def job(self, logs: Path) -> Job:
+        """Return the job that finishes the cell."""
+        options = ("--resume", "true") if self.state().kind == "begun" else self.again
+        return Job(
+            name=self.name, command=(*self.command, *options), log=logs / f"{self.name.replace('/', '.')}.log",
+            is_done=lambda: self.state() == FINISHED, needs=self.needs,
+        )
+
+
+def states_of(cells: Sequence[Cell]) -> dict[str, State]:
+    """Return the state of each cell; what was made from something that has to be made again is `other`."""
+    states: dict[str, State] = {}
+    for cell in cells:
+        state = cell.state()
+        lost = [name for name in cell.needs if name in states and states[name] != FINISHED]
+        if lost and state.kind in ("begun", "finished"):
+            state = State("other", f"{lost[0]}, which it was made from, is not finished")
+        states[cell.name] = state
+    return states
+
+
+def data_cell(
+    name: str, folder: Path, command: Sequence[str], facts: Path, expected: dict[str, Any], **cell: Any
+) -> Cell:
+    """Return a cell that makes data.
+
+    Args:
+        name: Of the cell.
+        folder: That it makes; what lies in it is replaced as a whole.
+        command: Of `grover`.
+        facts: The JSON file that says what the data are made from.
+        expected: What it must say.
+        cell: Other fields.
+    """
+
+    def state() -> State:
+        try:
+            found = json.loads(facts.read_text())
+        except FileNotFoundError:
+            return MISSING
+        if changed := [key for key, value in expected.items() if found.get(key) != value]:
+            return State("other", f"it has another {', '.join(changed)}")
+        return FINISHED
+
+    return Cell(
+        name=name, folder=folder, command=(*GROVER, *command), state=state, again=("--overwrite",), **cell
+    )
+
+
+def run_cell(
+    name: str, recipe: PretrainRecipe | FinetuneRecipe, options: dict[str, Any], dataset_sha256: str, **cell: Any
+) -> Cell:
+    """Return a cell that is a run.
+
+    Args:
+        name: Of the cell.
+        recipe: Of the run.
+        options: Of its command, which give this recipe; `config` among them.
+        dataset_sha256: Of the rows that it reads.
+        cell: Other fields.
+    """
+    run = Path(recipe.output)
+    script = "pretrain" if isinstance(recipe, PretrainRecipe) else "finetune"
+    now = {key: value for key, value in science_of(dataclasses.asdict(recipe)).items() if key not in _PLACES}
+
+    def state() -> State:
+        try:
+            before = yaml.safe_load((run / "recipe.yaml").read_text())
+        except FileNotFoundError:
+            return MISSING
+        if changed := [key for key, value in now.items() if before.get(key) != value]:
+            named = ", ".join(f"{key} ({before.get(key)!r}, now {now[key]!r})" for key in changed)
+            return State("other", f"it was begun with another {named}")
+        if (run / "metrics.json").exists() and (run / "model").exists():
+            same = read_metrics(run)["dataset"]["sha256"] == dataset_sha256
+            return FINISHED if same else State("other", "it has read other rows")
+        goes_on = script == "finetune" or newest_whole(run / "checkpoints")[0] is not None
+        return BEGUN if goes_on else MISSING
+
+    command = (sys.executable, "-m", f"training.{script}", *command_line(options))
+    return Cell(name=name, folder=run, command=command, state=state, **cell)
+
+
+def baseline_cell(
+    name: str, folder: Path, options: dict[str, str], model: dict[str, Any], dataset_sha256: str
+) -> Cell:
+    """Return a cell that is a baseline.
+
+    Args:
+        name: Of the cell.
+        folder: Of its `metrics.json`.
+        options: Of `grover baselines`, the dataset among them.
+        model: What `metrics.json` must say of the model.
+        dataset_sha256: Of the rows that it reads.
+    """
+
+    def state() -> State:
+        try:
+            found = read_metrics(folder)
+        except InputError:
+            return MISSING
+        have = {key: found["model"].get(key) for key in model} | {"rows": found["dataset"]["sha256"]}
+        want = model | {"rows": dataset_sha256}
+        changed = [key for key, value in want.items() if have[key] != value]
+        return State("other", f"it has another {', '.join(changed)}") if changed else FINISHED
+
+    dataset = options["dataset"]
+    words = [word for key, value in options.items() if key != "dataset" for word in (f"--{key}", value)]
+    command = (*GROVER, "baselines", dataset, *words, "--output", str(folder))
+    return Cell(name=name, folder=folder, command=command, state=state, again=("--overwrite",))
+
+
+def command_line(options: dict[str, Any]) -> list[str]:
+    """Return options as the words of a training's command, which reads their values as YAML."""
+    words = []
+    for name, value in options.items():
+        is_plain = isinstance(value, str) and yaml.safe_load(value) == value
+        words += [f"--{name}", value if is_plain else json.dumps(value)]
+    return words
