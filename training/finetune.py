@@ -28,6 +28,7 @@ from grover_hf.hub.cards import finetuned_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import write_metrics
+from grover_hf.tokenization.export import portable_config
 from training.classifier import count_parameters, new_model, open_model
 from training.launch import (
     batch_shape,
@@ -255,6 +256,8 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
     with folder_written_whole(run / "model") as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        config = folder / "tokenizer_config.json"
+        config.write_text(json.dumps(portable_config(json.loads(config.read_text())), indent=2) + "\n")
 
 
 def _write_report(

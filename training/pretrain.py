@@ -159,12 +159,13 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         _require_room(windows, model.config.max_position_embeddings, f"{recipe.dataset}, {name}")
     depends_on = _what_it_depends_on(recipe, dataset_facts, world)
     first = arguments.process_index == 0
-    destination = _destination(recipe) if first else None
     with arguments.main_process_first(desc="output folder"):
         checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
             given = [recipe.dataset, recipe.tokenizer]
             refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
+        destination = _destination(recipe) if first else None
+        if first and not recipe.resume:
             # Checkpoints of the old run must not be resumed from.
             shutil.rmtree(run, ignore_errors=True)
             run.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf.errors import InputError
+from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publications import License, model_publication
 from grover_hf.hub.publish import publish, repository_name, require_repository
 
 _OF_THE_MODEL = ("config.json", "model.safetensors")
+_PATIENCE_SECONDS = 600
+"""The client of the Hub waits without end for an answer."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +32,37 @@ class Destination:
         """Return the destination, which is there and may be written to.
 
         Raises:
-            InputError: If there is no licence, the Hub does not answer, or the token may not write there.
+            InputError: If there is no licence, the Hub does not list it, does not answer, or the token may not
+                write there.
         """
         if license_name is None:
             raise InputError("push_to needs push_license, the Hub's identifier of a licence, apache-2.0 say.")
+        if problems := metadata_problems("model", {"license": license_name}):
+            raise InputError(f"push_license: {' '.join(problems)}")
         name = repository_name(repo)
         require_repository(name, private=private)
         return cls(name, License(license_name), private)
 
     def push(self, folder: Path) -> None:
-        """Push a model's folder, or say why not: a training does not end for a push that fails."""
+        """Push a model's folder, or say why not: no training ends, or waits for ever, for a push that fails."""
+        pushing = threading.Thread(target=self._push, args=[folder], daemon=True)
+        pushing.start()
+        pushing.join(_PATIENCE_SECONDS)
+        if pushing.is_alive():
+            _warn(f"{self.repo} does not answer since {_PATIENCE_SECONDS / 60:.0f} minutes; the training goes on")
+
+    def _push(self, folder: Path) -> None:
         try:
             published = publish(model_publication(folder, self.repo, self.license_), private=self.private)
-        except InputError as error:
-            print(f"warning: not pushed: {error}", file=sys.stderr, flush=True)
+        except Exception as error:
+            # Whatever it is, a proxy's answer or a full disk: the training is worth more.
+            _warn(f"not pushed: {error}. `grover publish model RUN` pushes the finished run")
         else:
             print(f"pushed to {published.url}: {published.commit or 'nothing had changed'}", flush=True)
 
 
 class PushAtSave(TrainerCallback):
-    """Pushes every checkpoint as a model, from the first process.
+    """Pushes every checkpoint as a model, from the first process, but for that of a preemption.
 
     Args:
         destination: Where to.
@@ -61,7 +76,9 @@ class PushAtSave(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        if not state.is_world_process_zero:
+        """Push the checkpoint; one that was written because the process is to end would come too late."""
+        preempted = control.should_training_stop and state.global_step < state.max_steps
+        if not state.is_world_process_zero or preempted:
             return
         checkpoint = Path(args.output_dir).resolve() / f"checkpoint-{state.global_step}"
         with tempfile.TemporaryDirectory() as scratch:
@@ -70,3 +87,7 @@ class PushAtSave(TrainerCallback):
                 (folder / name).symlink_to(checkpoint / name)
             self._complete(folder, state.global_step)
             self._destination.push(folder)
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """`grover publish`: models, tokenizers, datasets and tokenized genomes to the Hub."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -49,8 +50,15 @@ def publish(
             print(f"{publication.size(name):>15,} bytes  {name}")
         print(f"{publication.repo}: {len(publication.files)} files would be there; nothing was sent")
         return
-    published = push(publication, private=private)
+    try:
+        published = push(publication, private=private)
+    except KeyboardInterrupt:
+        print("stopped; the repository is as it was, or has the whole commit", file=sys.stderr)
+        raise typer.Exit(130) from None
+    for name in published.deleted:
+        print(f"deleted, of an earlier publication: {name}")
+    seen_by = "private" if published.private else "public"
     if published.commit is None:
-        print(f"{published.url}: nothing has changed, so nothing was sent")
+        print(f"{published.url} ({seen_by}): nothing has changed, so nothing was sent")
     else:
-        print(f"{published.url}: commit {published.commit[:12]}, {publication.title}")
+        print(f"{published.url} ({seen_by}): commit {published.commit[:12]}, {publication.title}")

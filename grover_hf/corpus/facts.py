@@ -87,4 +87,14 @@ def sha256_of_files(paths: Sequence[Path]) -> str:
 def read_all_facts(folder: str | Path) -> dict[str, dict[str, Any]]:
     """Return the facts of all configurations of a dataset, by name."""
     paths = sorted(Path(folder).glob(f"*/{_NAME}"))
-    return {path.parent.name: json.loads(path.read_text()) for path in paths}
+    return {path.parent.name: _read(path) for path in paths}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text())
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or not {"dataset", "config", "sha256"} <= facts.keys():
+        raise InputError(f"{path} is damaged: build {path.parent} again, with --overwrite.")
+    return facts

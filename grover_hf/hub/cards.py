@@ -115,6 +115,8 @@ def _model_index(task: str, report: Mapping[str, Any], types: Mapping[str, str])
 
 def _shown(value: Any) -> str:
     """Return a field of a recipe as a card shows it: of a folder on this machine its name alone."""
-    if isinstance(value, str) and (Path(value).is_absolute() or Path(value).exists()):
-        return Path(value).name
-    return str(value)
+    if not (isinstance(value, str) and (Path(value).is_absolute() or Path(value).exists())):
+        return str(value)
+    path = Path(value)
+    # Every run's model is called so.
+    return f"{path.parent.name}/{path.name}" if path.name == "model" else path.name

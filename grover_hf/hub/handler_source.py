@@ -17,7 +17,6 @@ from grover_hf.errors import InputError
 # Read, not imported: publishing need not wait for torch.
 _PACKAGE = Path(__file__).parents[1]
 _MODULES = ("long_input", "model_input", "inference", "hub.endpoint_handler")
-_REQUIRED = ("numpy", "torch", "transformers")
 
 
 def handler_source() -> str:
@@ -56,13 +55,17 @@ def handler_source() -> str:
 
 
 def handler_requirements() -> str:
-    """Return the lines of `requirements.txt`: what the handler imports, with the lower bounds of this package."""
+    """Return the lines of `requirements.txt`: what the handler imports.
+
+    Only transformers has a bound, that of this package: an endpoint brings torch and numpy, and another
+    torch would be gigabytes.
+    """
     lines = {}
     for requirement in importlib.metadata.requires("grover-hf") or []:
         name = re.split(r"[^\w.-]", requirement)[0]
         if "extra ==" not in requirement:
             lines[name] = requirement
-    return "".join(f"{lines[name]}\n" for name in _REQUIRED)
+    return f"numpy\ntorch\n{lines['transformers']}\n"
 
 
 def _imported(node: ast.AST) -> list[tuple[str, str]]:

@@ -46,7 +46,7 @@ def metadata_problems(kind: str, metadata: Mapping[str, Any]) -> list[str]:
     found = [*_license_problems(metadata), *_tag_problems(metadata)]
     if kind == "model":
         task = metadata.get("pipeline_tag")
-        if task is not None and task not in _TASKS:
+        if task is not None and (not isinstance(task, str) or task not in _TASKS):
             found.append(f"pipeline_tag is {task!r}, none of {', '.join(sorted(_TASKS))}.")
         if task == "fill-mask" and not metadata.get("mask_token"):
             found.append("a model that fills masks needs mask_token.")
@@ -62,7 +62,7 @@ def _license_problems(metadata: Mapping[str, Any]) -> list[str]:
     license_ = metadata.get("license")
     if license_ is None:
         return ["it has no license."]
-    if license_ not in LICENSES:
+    if not isinstance(license_, str) or license_ not in LICENSES:
         return [
             f"license is {license_!r}, which the Hub does not list; take one of "
             "https://huggingface.co/docs/hub/repositories-licenses, or `other` with a name and a link."
@@ -83,7 +83,8 @@ def _named_lists(metadata: Mapping[str, Any], name: str, known: frozenset[str]) 
     values = metadata.get(name, [])
     if not isinstance(values, list):
         return [f"{name} is {values!r}, not a list."]
-    return [f"{name} has {value!r}, none of {', '.join(sorted(known))}." for value in values if value not in known]
+    unknown = [value for value in values if not isinstance(value, str) or value not in known]
+    return [f"{name} has {value!r}, none of {', '.join(sorted(known))}." for value in unknown]
 
 
 def _widget_problems(widget: Any) -> list[str]:
@@ -106,19 +107,26 @@ def _index_problems(index: Any) -> list[str]:
         if not isinstance(model, dict) or not model.get("name") or not isinstance(model.get("results"), list):
             return ["model-index: a model needs a name and results."]
         for result in model["results"]:
-            dataset = result.get("dataset") or {}
-            if not (result.get("task") or {}).get("type"):
-                found.append("model-index: a result needs task.type.")
-            if not (dataset.get("type") and dataset.get("name")):
-                found.append("model-index: a result needs dataset.type and dataset.name.")
-            metrics = result.get("metrics") or []
-            if not metrics:
-                found.append("model-index: a result needs metrics.")
-            for metric in metrics:
-                value = metric.get("value")
-                number = isinstance(value, int | float) and not isinstance(value, bool)
-                if not metric.get("type") or not number or not math.isfinite(value):
-                    found.append(f"model-index: the metric {metric} needs a type and a plain, finite number.")
+            found += _result_problems(result if isinstance(result, dict) else {})
+    return found
+
+
+def _result_problems(result: Mapping[str, Any]) -> list[str]:
+    task, dataset, metrics = (result.get(name) for name in ("task", "dataset", "metrics"))
+    if not (isinstance(task, dict) and isinstance(dataset, dict) and isinstance(metrics, list)):
+        return ["model-index: a result needs task, dataset and a list of metrics."]
+    found = []
+    if not task.get("type"):
+        found.append("model-index: a result needs task.type.")
+    if not (dataset.get("type") and dataset.get("name")):
+        found.append("model-index: a result needs dataset.type and dataset.name.")
+    if not metrics:
+        found.append("model-index: a result needs metrics.")
+    for metric in metrics:
+        value = metric.get("value") if isinstance(metric, dict) else None
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not metric.get("type"):
+            found.append(f"model-index: the metric {metric} needs a type and a plain, finite number.")
     return found
 
 

@@ -5,7 +5,7 @@ user's, no recipe with paths of this machine.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_
 from grover_hf.hub.handler_source import handler_requirements, handler_source
 from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publish import Publication
-from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.export import load_encoder, portable_config
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
-_PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
 _CORPUS_FILES = ("corpus.json", "ids.uint16", "segments.npy", "anchors.npy")
 _SERVED = ("ForMaskedLM", "ForSequenceClassification")
 
@@ -65,12 +65,14 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     config = _read_config(folder)
     _require_plain_transformers(folder, config)
     _require_sound(folder, config)
-    files: dict[str, Path | bytes] = _present(folder, _MODEL_FILES)
+    files = _present(folder, _MODEL_FILES)
+    files |= {name: _portable(folder / name) for name in ("config.json", "tokenizer_config.json")}
     files["README.md"] = _card(folder, "model", repo, license_)
     if config["architectures"][0].endswith(_SERVED):
         files |= {"handler.py": handler_source().encode(), "requirements.txt": handler_requirements().encode()}
     return Publication(
-        kind="model", repo=repo, title=f"{config['architectures'][0]}, its tokenizer and its card", files=files,
+        what="model", kind="model", repo=repo, files=files,
+        title=f"{config['architectures'][0]}, its tokenizer and its card",
         replaced=(*_MODEL_FILES, *_PICKLED_WEIGHTS, "handler.py", "requirements.txt"),
     )
 
@@ -85,11 +87,14 @@ def tokenizer_publication(folder: str | Path, repo: str, license_: License | Non
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; `grover export-tokenizer` makes one of a merges file.")
     encoder = load_encoder(folder)
-    files: dict[str, Path | bytes] = _present(folder, _TOKENIZER_FILES)
+    _load(folder, lambda: _auto_tokenizer(folder))
+    files = _present(folder, _TOKENIZER_FILES)
+    files["tokenizer_config.json"] = _portable(folder / "tokenizer_config.json")
     card = render_card(model_card.TOKENIZER, {"encoder": encoder})
     files["README.md"] = _finished(card, "model", repo, license_)
     return Publication(
-        kind="model", repo=repo, title=f"Tokenizer {encoder.name}", files=files, replaced=_TOKENIZER_FILES,
+        what="tokenizer", kind="model", repo=repo, title=f"Tokenizer {encoder.name}", files=files,
+        replaced=_TOKENIZER_FILES,
     )
 
 
@@ -108,10 +113,16 @@ def dataset_publication(folder: str | Path, repo: str, license_: License | None 
         require_whole_files(folder, config)
         of_config = _present(folder / config, ("facts.json", "*.parquet"))
         files |= {f"{config}/{name}": path for name, path in of_config.items()}
-    files["README.md"] = _card(folder, "dataset", repo, license_)
+    card = files["README.md"] = _card(folder, "dataset", repo, license_)
+    named = {config["config_name"] for config in read_card(card.decode())[0].get("configs", [])}
+    if named != set(configs):
+        raise InputError(
+            f"{folder / 'README.md'} names the configurations {', '.join(sorted(named))}, the folder has "
+            f"{', '.join(configs)}: build one of them again, which makes the card."
+        )
     name = next(iter(configs.values()))["dataset"]
     return Publication(
-        kind="dataset", repo=repo, title=f"{name}: {', '.join(configs)}", files=files,
+        what="dataset", kind="dataset", repo=repo, title=f"{name}: {', '.join(configs)}", files=files,
         replaced=tuple(f"{config}/*.parquet" for config in configs),
     )
 
@@ -123,14 +134,16 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
         InputError: If it is no tokenized genome, or there is no licence.
     """
     corpus = TokenizedGenome.open(folder)
-    files: dict[str, Path | bytes] = _present(corpus.path, _CORPUS_FILES)
+    files = _present(corpus.path, _CORPUS_FILES)
     of_tokenizer = _present(corpus.path / "tokenizer", _TOKENIZER_FILES)
     files |= {f"tokenizer/{name}": path for name, path in of_tokenizer.items()}
-    card = render_card(model_card.CORPUS, {"facts": corpus.facts})
+    chrom, start, end, _ = corpus.segments[0].tolist()
+    example = f'Interval("{corpus.chromosomes[chrom]}", {start}, {min(end, start + 300)})'
+    card = render_card(model_card.CORPUS, {"facts": corpus.facts, "example": example})
     files["README.md"] = _finished(card, "dataset", repo, license_)
     title = f"{corpus.facts['genome']['name']} in tokens of {corpus.facts['tokenizer']}"
     replaced = (*_CORPUS_FILES, *(f"tokenizer/{name}" for name in _TOKENIZER_FILES))
-    return Publication(kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
+    return Publication(what="corpus", kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
 
 
 PUBLICATIONS = {
@@ -151,6 +164,8 @@ def _card(folder: Path, kind: str, repo: str, license_: License | None) -> bytes
         text = (folder / "README.md").read_text()
     except FileNotFoundError:
         raise InputError(f"{folder} has no card, README.md: was its making stopped before the end?") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{folder / 'README.md'} is no text: {error}") from error
     try:
         return _finished(text, kind, repo, license_)
     except InputError as error:
@@ -161,13 +176,16 @@ def _finished(text: str, kind: str, repo: str, license_: License | None) -> byte
     """Return a card with its repository's name and licence, whose metadata the Hub will take."""
     metadata, body = read_card(text)
     if license_ is not None:
+        stated = {name: metadata[name] for name in ("license", "license_name", "license_link") if name in metadata}
+        if stated and stated != license_.metadata:
+            raise InputError(f"the card says {stated}, --license says {license_.metadata}: change one of them.")
         metadata |= license_.metadata
     if "license" not in metadata:
         raise InputError("no fact gives its licence; name one, --license apache-2.0 say.")
-    for model in metadata.get("model-index", []):
-        model["name"] = repo.rpartition("/")[2]
     if problems := metadata_problems(kind, metadata):
         raise InputError(f"the Hub would refuse its metadata: {' '.join(problems)}")
+    for model in metadata.get("model-index", []):
+        model["name"] = repo.rpartition("/")[2]
     return write_card(metadata, body.replace(REPOSITORY_TO_BE, repo)).encode()
 
 
@@ -190,21 +208,32 @@ def _require_safe_weights(folder: Path) -> None:
         raise InputError(f"{folder} has no weights, model.safetensors.")
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text())
+        content = json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{folder / 'config.json'} is damaged: {error}") from error
+        raise InputError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: it holds no names with values.")
+    return content
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    config = _read_json(folder / "config.json")
     if not config.get("architectures"):
         raise InputError(f"{folder / 'config.json'} names no architecture; save the model with `save_pretrained`.")
-    return dict(config)
+    return config
+
+
+def _portable(path: Path) -> bytes:
+    return (json.dumps(portable_config(_read_json(path)), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _require_plain_transformers(folder: Path, config: dict[str, Any]) -> None:
     import transformers
 
     architecture = config["architectures"][0]
-    if "auto_map" in config or not hasattr(transformers, architecture):
+    if "auto_map" in config or not isinstance(getattr(transformers, architecture, None), type):
         raise InputError(f"{folder}: {architecture} needs code of its own to load; such models are not published.")
     # Without its config, a BERT model beside it makes transformers read WordPiece: all sequences are [UNK].
     has = {name for name in _TOKENIZER_FILES if (folder / name).is_file()}
@@ -219,9 +248,11 @@ def _require_sound(folder: Path, config: dict[str, Any]) -> None:
     import torch
     import transformers
 
-    model_class = getattr(transformers, config["architectures"][0])
+    opener = getattr(transformers, config["architectures"][0])
     # What is missing would be drawn at random.
-    model, found = model_class.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
+    options = {"output_loading_info": True, "use_safetensors": True, "ignore_mismatched_sizes": True}
+    _load(folder, lambda: transformers.AutoConfig.from_pretrained(folder))
+    model, found = _load(folder, lambda: opener.from_pretrained(folder, **options))
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if found[what]:
             names = shorten([str(name) for name in found[what]])
@@ -229,7 +260,7 @@ def _require_sound(folder: Path, config: dict[str, Any]) -> None:
     for name, weights in model.state_dict().items():
         if weights.is_floating_point() and not bool(torch.isfinite(weights).all()):
             raise InputError(f"{folder}: the weights {name} are not all finite numbers: the training diverged.")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer = _load(folder, lambda: _auto_tokenizer(folder))
     rows = model.get_input_embeddings().weight.shape[0]
     ids = np.array(sorted(tokenizer.get_vocab().values()))
     if len(ids) != rows or ids[-1] != rows - 1:
@@ -237,3 +268,17 @@ def _require_sound(folder: Path, config: dict[str, Any]) -> None:
             f"{folder}: the tokenizer has {len(ids)} tokens, the largest id is {ids[-1]}, and the embedding has "
             f"{rows} rows: they do not belong together."
         )
+
+
+def _auto_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _load(folder: Path, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:
+        # Damaged files make transformers, tokenizers and safetensors raise whatever they meet.
+        raise InputError(f"{folder} does not load: {type(error).__name__}: {error}") from error

@@ -3,6 +3,7 @@
 import contextlib
 import fnmatch
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 import grover_hf
 from grover_hf.errors import InputError
@@ -21,6 +23,8 @@ from grover_hf.hub.transport import transport_errors
 class Publication:
     """What a repository is to hold, checked and ready to be sent."""
 
+    what: str
+    """"model", "tokenizer", "dataset" or "corpus"."""
     kind: str
     """The Hub's kind of repository: "model" or "dataset"."""
     repo: str
@@ -45,6 +49,10 @@ class Published(NamedTuple):
     """Of the repository."""
     commit: str | None
     """The new commit; None if the repository held the same already."""
+    private: bool
+    """Whether the repository is private."""
+    deleted: list[str]
+    """Files of earlier publications that are gone."""
 
 
 def repository_name(repo: str) -> str:
@@ -56,8 +64,10 @@ def repository_name(repo: str) -> str:
     namespace, slash, name = repo.rpartition("/")
     if not slash:
         namespace = os.environ.get("GROVER_NAMESPACE") or _user()
-    if not name or not namespace or "/" in namespace or {*name, *namespace} & set(" \\:?#%"):
-        raise InputError(f"{repo!r} is no name of a repository: NAMESPACE/NAME, or NAME alone.")
+    try:
+        validate_repo_id(f"{namespace}/{name}")
+    except HFValidationError as error:
+        raise InputError(f"{repo!r} is no name of a repository, NAMESPACE/NAME or NAME alone: {error}") from error
     return f"{namespace}/{name}"
 
 
@@ -76,13 +86,14 @@ def publish(publication: Publication, *, private: bool = False) -> Published:
             or would break it. The message says what to do.
     """
     repo, kind = publication.repo, publication.kind
-    url, head = require_repository(repo, kind=kind, private=private)
+    url, head, is_private = require_repository(repo, kind=kind, private=private)
     with explained(repo):
         api = _api()
         there = _files_there(api, publication, head)
         operations = _operations(publication, there)
+        deleted = [one.path_in_repo for one in operations if isinstance(one, CommitOperationDelete)]
         if not operations:
-            return Published(url, None)
+            return Published(url, None, is_private, deleted)
         try:
             commit = api.create_commit(
                 repo, operations, commit_message=publication.title, repo_type=kind, parent_commit=head
@@ -92,21 +103,24 @@ def publish(publication: Publication, *, private: bool = False) -> Published:
                 raise
             # What the Hub says of the card's metadata: it has the last word.
             raise InputError(f"{repo}: {error}") from error
-    return Published(url, str(commit.oid))
+    return Published(url, str(commit.oid), is_private, deleted)
 
 
-def require_repository(repo: str, *, kind: str = "model", private: bool = False) -> tuple[str, str | None]:
-    """Return address and head of a repository, which is made if it is not there.
+def require_repository(repo: str, *, kind: str = "model", private: bool = False) -> tuple[str, str | None, bool]:
+    """Return address and head of a repository, and whether it is private; it is made if it is not there.
+
+    A new one is public unless `private` is wanted, or it is the rule of its organization.
 
     Raises:
         InputError: If the token may not do so, or the repository is public and `private` is wanted.
     """
     with explained(repo):
-        url = str(_api().create_repo(repo, repo_type=kind, private=private, exist_ok=True))
+        # False would override the rule of an organization whose repositories are private.
+        url = str(_api().create_repo(repo, repo_type=kind, private=private or None, exist_ok=True))
         info = _api().repo_info(repo, repo_type=kind)
     if private and not info.private:
         raise InputError(f"{repo} is there and is public: make it private on the Hub first, or do not ask for it.")
-    return url, info.sha
+    return url, info.sha, bool(info.private)
 
 
 def _api() -> HfApi:
@@ -131,12 +145,13 @@ def explained(repo: str) -> Iterator[None]:
             raise InputError(f"{repo}: {_remedy(status)} (The Hub's answer: {status}.)") from error
         if isinstance(cause, broken):
             raise InputError(
-                f"{repo}: the Hub was not reached, or the connection broke ({type(cause).__name__}); {_AGAIN}"
+                f"{repo}: the Hub was not reached, or the connection broke ({type(cause).__name__}); {_UNSURE}"
             ) from error
         raise
 
 
-_AGAIN = "the repository is unchanged: run the same command again."
+_AGAIN = "the repository is unchanged: do the same again."
+_UNSURE = "the repository is as it was, or has the whole commit: do the same again."
 
 
 def _remedy(status: int) -> str:
@@ -169,12 +184,29 @@ def _files_there(api: HfApi, publication: Publication, revision: str | None) -> 
         publication.repo, recursive=True, revision=revision, repo_type=publication.kind
     )
     there = {file.path: file for file in tree if hasattr(file, "blob_id")}
-    if publication.kind == "dataset":
-        _refuse_what_would_break(publication, set(there))
+    if publication.what == "dataset":
+        _refuse_to_break_a_dataset(api, publication, set(there), revision)
+    _refuse_another_kind(publication, set(there))
     return there
 
 
-def _refuse_what_would_break(publication: Publication, there: set[str]) -> None:
+def _refuse_another_kind(publication: Publication, there: set[str]) -> None:
+    """Refuse to put a tokenizer over a model's, or a tokenized genome and a dataset into one repository."""
+    holds = {
+        "model": any(path.endswith((".safetensors", ".bin")) for path in there),
+        "corpus": "corpus.json" in there,
+        "dataset": any(path.endswith("/facts.json") for path in there),
+    }
+    others = {"tokenizer": ["model"], "dataset": ["corpus"], "corpus": ["dataset"], "model": []}
+    for other in others[publication.what]:
+        if holds[other]:
+            raise InputError(
+                f"{publication.repo} holds a {other}, which a {publication.what} would break; name another "
+                "repository."
+            )
+
+
+def _refuse_to_break_a_dataset(api: HfApi, publication: Publication, there: set[str], revision: str) -> None:
     script = f"{publication.repo.rpartition('/')[2]}.py"
     if script in there:
         raise InputError(
@@ -183,6 +215,13 @@ def _refuse_what_would_break(publication: Publication, there: set[str]) -> None:
         )
     configs_there = {path.rpartition("/")[0] for path in there if path.endswith("/facts.json")}
     configs = {path.rpartition("/")[0] for path in publication.files if path.endswith("/facts.json")}
+    for path in sorted(f"{config}/facts.json" for config in configs_there & configs):
+        local = publication.files[path]
+        assert isinstance(local, Path)
+        with open(api.hf_hub_download(publication.repo, path, repo_type="dataset", revision=revision)) as file:
+            theirs, ours = (json.load(file).get("dataset"), json.loads(local.read_text()).get("dataset"))
+        if theirs != ours:
+            raise InputError(f"{publication.repo} holds the dataset {theirs}, not {ours}; name another one.")
     if lacking := sorted(configs_there - configs):
         raise InputError(
             f"{publication.repo} has the configurations {', '.join(lacking)}, which your folder lacks: its card "

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+_OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
 _SETTINGS: dict[str, Any] = {
     **dict(zip(_NAMES, SPECIAL_TOKENS, strict=True)),
     "clean_up_tokenization_spaces": False,
@@ -66,6 +67,18 @@ def write_tokenizer_files(encoder: Encoder, folder: Path) -> None:
     special = {name: _SETTINGS[name] for name in _NAMES}
     for name, content in (("tokenizer_config", config), ("special_tokens_map", special)):
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def portable_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a `tokenizer_config.json`, or a model's config, for all versions and all machines.
+
+    Transformers 5 writes a class that 4 does not know, and both may write the folder they read from.
+    """
+    made = {name: value for name, value in config.items() if name not in _OF_THIS_MACHINE}
+    if made.get("tokenizer_class") == "TokenizersBackend":
+        made["tokenizer_class"] = "PreTrainedTokenizerFast"
+        made.pop("backend", None)
+    return made
 
 
 def load_encoder(path: str | Path) -> Encoder:

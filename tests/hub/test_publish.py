@@ -15,6 +15,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
+from dataset_builders.genome_windows.builder import plan as plan_windows
 from grover_hf import cli
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -178,6 +179,9 @@ def with_code(folder):
     (with_fewer_weights, "missing keys"),
     (with_another_tokenizer, "608 tokens.*609 rows"),
     (with_code, "needs code of its own"),
+    (with_text("config.json", "[]"), "holds no names"),
+    (with_text("tokenizer.json", "{"), "does not load"),
+    (with_text("model.safetensors", ""), "does not load"),
 ])
 def test_a_model_that_would_not_serve_is_refused_before_anything_is_sent(hub, run, repo_id, spoil, message):
     spoil(run / "model")
@@ -227,7 +231,7 @@ def test_a_push_that_fails_says_what_to_do_leaves_all_and_can_be_made_again(
 
 def test_a_commit_whose_answer_got_lost_is_not_made_twice(hub, run, repo_id):
     hub.cut("response", path="/commit/")
-    with pytest.raises(InputError, match="run the same command again"):
+    with pytest.raises(InputError, match="as it was, or has the whole commit"):
         publish(model_publication(run, repo_id, APACHE))
     assert publish(model_publication(run, repo_id, APACHE)).commit is None
     assert n_commits(hub, repo_id) == 1
@@ -255,7 +259,7 @@ def test_a_name_alone_goes_to_the_namespace_that_is_set_else_to_ones_own(hub, mo
     assert repository_name("model") == "tester/model"
     monkeypatch.setenv("GROVER_NAMESPACE", "lab")
     assert repository_name("model") == "lab/model"
-    for wrong in ("", "a/b/c", "a/", "a b/c"):
+    for wrong in ("", "a/b/c", "a/", "a b/c", "a/b--c", "a/x.git", "a/x@main", "a/" + 100 * "x"):
         with pytest.raises(InputError, match="no name of a repository"):
             repository_name(wrong)
     monkeypatch.delenv("GROVER_NAMESPACE")
@@ -315,6 +319,46 @@ def test_a_dataset_that_was_changed_or_would_break_the_repository_is_refused(hub
         dataset_publication(folder, repo_id, APACHE)
     with pytest.raises(InputError, match="no dataset made by"):
         dataset_publication(tmp_path, repo_id, APACHE)
+
+
+def test_nothing_of_another_kind_is_put_over_what_a_repository_holds(
+    hub, run, dataset, simulated_merges, simulated_fasta, tmp_path, repo_id
+):
+    encoder = GenomeEncoder(simulated_merges)
+    publish(model_publication(run, repo_id, APACHE))
+    save_tokenizer(encoder, tmp_path / "tokens")
+    with pytest.raises(InputError, match="holds a model, which a tokenizer would break"):
+        publish(tokenizer_publication(tmp_path / "tokens", repo_id, APACHE))
+    folder = dataset()
+    publish(dataset_publication(folder, repo_id, APACHE))
+    windows = prepare(plan_windows(tmp_path / "bpe-600"), tmp_path / "windows")
+    with pytest.raises(InputError, match="holds the dataset rows, not genome_windows"):
+        publish(dataset_publication(windows, repo_id, APACHE))
+    with pytest.raises(InputError, match="holds a dataset, which a corpus would break"):
+        publish(corpus_publication(tmp_path / "bpe-600", repo_id, APACHE))
+    publish(corpus_publication(tmp_path / "bpe-600", f"{repo_id}-corpus", APACHE))
+    with pytest.raises(InputError, match="holds a corpus, which a dataset would break"):
+        publish(dataset_publication(windows, f"{repo_id}-corpus", APACHE))
+
+
+def test_a_licence_of_the_card_is_not_replaced_by_another(run, repo_id):
+    card = run / "model" / "README.md"
+    card.write_text(card.read_text().replace("pipeline_tag", "license: cc-by-nc-4.0\npipeline_tag", 1))
+    with pytest.raises(InputError, match="the card says .*cc-by-nc-4.0.*apache-2.0"):
+        model_publication(run, repo_id, APACHE)
+    published = read_card(model_publication(run, repo_id).files["README.md"].decode())[0]
+    assert published["license"] == "cc-by-nc-4.0"
+
+
+def test_configs_are_for_all_versions_and_name_no_folder(run, repo_id):
+    model = run / "model"
+    for name, more in (("config", {"_name_or_path": "/home/jane/x"}), ("tokenizer_config", {"is_local": True})):
+        content = json.loads((model / f"{name}.json").read_text()) | more
+        (model / f"{name}.json").write_text(json.dumps(content))
+    AutoTokenizer.from_pretrained(model).save_pretrained(model)
+    files = model_publication(run, repo_id, APACHE).files
+    assert b"jane" not in files["config.json"]
+    assert json.loads(files["tokenizer_config.json"])["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
 def test_shards_that_a_rebuilt_configuration_has_no_more_go(hub, dataset, repo_id):

@@ -49,9 +49,24 @@ def test_a_push_that_fails_costs_no_step_and_is_told(hub, changes, repo_id, caps
     assert f"warning: not pushed: {repo_id}: the Hub has a problem of its own" in capsys.readouterr().err
 
 
+def test_a_push_that_breaks_in_another_way_or_lasts_costs_no_step(hub, changes, repo_id, capsys, monkeypatch):
+    monkeypatch.setattr("training.push._PATIENCE_SECONDS", 0.3)
+    hub.slow(3, path="/commit/")
+    train("pretrain", changes)
+    said = capsys.readouterr().err
+    assert f"{repo_id} does not answer since" in said
+    hub.reset_faults()
+    monkeypatch.setattr("training.push._PATIENCE_SECONDS", 60)
+    monkeypatch.setattr("training.push.publish", lambda *_, **__: json.loads("<html>"))
+    train("pretrain", {**changes, "overwrite": True})
+    assert capsys.readouterr().err.count("warning: not pushed: Expecting value") == 3
+
+
 def test_a_training_that_could_not_push_does_not_begin(hub, changes, tmp_path):
     with pytest.raises(InputError, match="push_to needs push_license"):
         train("pretrain", {**changes, "push_license": None})
+    with pytest.raises(InputError, match="push_license: license is 'nonsense'"):
+        train("pretrain", {**changes, "push_license": "nonsense"})
     with pytest.raises(InputError, match="another namespace"):
         train("pretrain", {**changes, "push_to": "somebody/else"})
     hub.refuse_tokens()

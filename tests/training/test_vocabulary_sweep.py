@@ -135,6 +135,16 @@ def test_a_job_that_was_left_behind_keeps_a_second_sweep_out(tmp_path):
         pass
 
 
+def test_a_job_holds_the_lock_that_it_was_begun_under(tmp_path):
+    script = "import os; a, b = os.fstat(int(os.environ['LOCK'])), os.stat({place!r}); assert a.st_ino == b.st_ino"
+    with only_one(tmp_path) as lock:
+        failures = run_side_by_side(
+            [job("holds", tmp_path, script.replace("{place!r}", repr(str(tmp_path / ".lock"))))],
+            slots=[{"LOCK": str(lock)}], stop=threading.Event(), lock=lock, report=print,
+        )
+    assert failures == []
+
+
 def _wait_for(path):
     while not path.exists():
         time.sleep(0.01)
