@@ -3,7 +3,7 @@
 `import grover_hf.pipelines` registers the task with transformers, for the process; nothing else does.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from grover_hf.errors import InputError
 from grover_hf.inference import DnaModel
+from grover_hf.model_input import normalized
 
 TASK = "dna-embedding"
 
@@ -22,7 +23,7 @@ class DnaEmbeddingPipeline(Pipeline):
         import grover_hf.pipelines
         from transformers import pipeline
 
-        embed = pipeline("dna-embedding", model="grover/grover-bpe-600")
+        embed = pipeline("dna-embedding", model="NAMESPACE/grover-bpe-600")
         embed("ACGTTTGCA...")                       # float32, shape (H,)
         embed(["ACGT...", "GGCA..."], layer=6)      # a list of these
         embed("ACGTTTGCA...", pooling="token")      # TokenEmbeddings
@@ -42,6 +43,16 @@ class DnaEmbeddingPipeline(Pipeline):
         super().__init__(*args, **kwargs)
         self._dna = DnaModel(self.model, self.tokenizer)
 
+    def __call__(self, inputs: Any, **parameters: Any) -> Any:
+        """Embed one sequence, or several: a list or any other sequence of them, a column of a table too."""
+        if hasattr(inputs, "tolist"):
+            inputs = inputs.tolist()
+        elif isinstance(inputs, Sequence) and not isinstance(inputs, str | list):
+            inputs = list(inputs)
+        if isinstance(inputs, list) and not inputs:
+            return []
+        return super().__call__(inputs, **parameters)
+
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if unknown := sorted(set(parameters) - {"pooling", "layer"}):
             raise InputError(f"{TASK} knows no {', '.join(unknown)}; it takes pooling, layer and batch_size.")
@@ -55,9 +66,12 @@ class DnaEmbeddingPipeline(Pipeline):
         self, inputs: Iterable[str], num_workers: int, batch_size: int, *stages: dict[str, Any]
     ) -> Iterator[Any]:
         """Embed `batch_size` sequences at a time: their windows, not they, are what fits together."""
-        remaining = iter(inputs)
+        remaining = enumerate(inputs)
         while group := list(islice(remaining, batch_size)):
-            yield from super().run_single(group, *stages)
+            for number, sequence in group:
+                # `DnaModel` would count within the group.
+                normalized(sequence, f"sequences[{number}]", self.tokenizer.mask_token)
+            yield from super().run_single([sequence for _, sequence in group], *stages)
 
     def preprocess(self, sequences: list[str]) -> dict[str, Any]:
         """Name the sequences; `DnaModel` tokenizes them."""

@@ -1,5 +1,7 @@
 import numpy as np
+import pandas as pd
 import pytest
+from datasets import Dataset
 from transformers import pipeline
 
 import grover_hf.pipelines  # noqa: F401
@@ -53,6 +55,19 @@ def test_tokens_come_with_their_offsets(embed, dna):
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_batch_size_changes_nothing_but_the_speed(embed, dna, batch_size):
     np.testing.assert_allclose(embed(SEQUENCES, batch_size=batch_size), dna.embed(SEQUENCES), rtol=0, atol=1e-5)
+
+
+def test_columns_of_tables_are_sequences_too(embed, dna):
+    expected = dna.embed(SEQUENCES)
+    table = pd.DataFrame({"sequence": SEQUENCES})
+    for column in (table["sequence"], Dataset.from_pandas(table)["sequence"], tuple(SEQUENCES)):
+        assert np.array_equal(np.array(embed(column)), expected)
+    assert embed([]) == []
+
+
+def test_an_error_counts_over_the_whole_list(embed):
+    with pytest.raises(InputError, match=r"sequences\[70\] has 'X'"):
+        embed(["ACGTA"] * 70 + ["XX"])
 
 
 def test_a_generator_is_read_as_it_goes(embed, dna):

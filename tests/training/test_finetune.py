@@ -103,6 +103,9 @@ def test_the_model_folder_gives_the_predictions_of_its_best_seed(recipe, tmp_pat
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model").eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
     assert model.config.id2label == {0: "at", 1: "gc"}
+    # What transformers 5 would write by itself, 4 does not know.
+    config = json.loads((tmp_path / "run" / "model" / "tokenizer_config.json").read_text())
+    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     sequences = load_dataset(str(task), split="test")["sequence"][:]
     with torch.no_grad():
         logits = model(**tokenizer(sequences, return_tensors="pt", padding=True)).logits

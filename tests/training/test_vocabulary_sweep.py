@@ -456,6 +456,18 @@ def test_a_failed_cell_is_returned_with_what_hangs_on_it(settings, tmp_path, pre
     assert (tmp_path / "sweep" / "finetune" / "next-2mer" / "bpe-20" / "metrics.json").exists()
 
 
+def test_the_command_lists_failed_cells_with_their_logs_and_ends_with_an_error(
+    settings, tmp_path, pretended, monkeypatch
+):
+    made(settings, tmp_path, cycles=[20], kmers=[], tfidf=[])
+    monkeypatch.setattr(pretrain, "main", lambda words: sys.exit("error: the memory is too small"))
+    with pytest.raises(SystemExit) as ended:
+        vocabulary_sweep.main(["--config", str(tmp_path / "recipe.yaml")])
+    said = str(ended.value.code)
+    assert said.startswith("2 cells failed; the same command tries them again:\n")
+    assert f"pretrain/bpe-20: error: the memory is too small\n    {tmp_path}/sweep/logs/pretrain.bpe-20.log" in said
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))
 def test_every_packaged_sweep_can_be_read(name):
     recipe = read_recipe(SweepRecipe, name, "", {})
