@@ -62,64 +62,8 @@ from training.run_folder import write_recipe
 from training.side_by_side import Failure, Stopped, only_one, run_side_by_side
 from training.sweep_cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
 
-_SET_BY_THE_SWEEP = {
-    "pretrain": ("dataset", "dataset_config", "tokenizer", "output", "max_steps", "resume", "overwrite"),
-    "finetune": ("dataset", "dataset_config", "model", "retokenize", "output", "resume", "overwrite"),
-}
 _CONTEXT_BP = 50
 """What a row of next-k-mer prediction shows."""
-
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepRecipe:
-    """Everything that a sweep depends on."""
-
-    genome: str = recipe_field("a FASTA file")
-    output: str = recipe_field("folder of the sweep")
-    chromosomes: str | list[str] = recipe_field("of vocabulary and pretraining: all, primary, or names")  # noqa: RUF009
-    cycles: list[int] = recipe_field("counts of cycles of byte-pair encoding")  # noqa: RUF009
-    kmers: list[int] = recipe_field("K of the non-overlapping k-mer vocabularies")  # noqa: RUF009
-    right_aligned: bool = recipe_field("k-mers also on rows that leave no tail before the answer")
-    ks: list[int] = recipe_field("how many bases to predict, 2 to 6; a fine-tuning each")  # noqa: RUF009
-    task_chromosomes: list[str] = recipe_field("of the rows to predict")  # noqa: RUF009
-    hold_out: bool = recipe_field("leave those out of vocabulary and pretraining")
-    task_rows: int = recipe_field("rows to predict, all splits together")
-    pretrain: dict = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
-        "config of training.pretrain, and fields to change"
-    )
-    tokens: int | None = recipe_field("that each pretraining sees; or give bases", default=None)
-    bases: int | None = recipe_field("that each pretraining sees; or give tokens", default=None)
-    finetune: dict = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
-        "config of training.finetune, and fields to change"
-    )
-    tfidf: list[str] = recipe_field("baselines: kmer-K, or bpe-N of the cycles")  # noqa: RUF009
-    max_trees: int = recipe_field("largest forest of TF-IDF to choose from: 100, 200, ..., 2000")
-    models: list[dict] = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
-        "pretrained models beside ours: model, and other fields of training.finetune"
-    )
-    at_once: int = recipe_field("processes at once; on GPUs one has one")
-    threads: int = recipe_field("of each process")
-    merges: str | None = recipe_field("merges to use; else they are learnt", default=None)
-    seed: int = recipe_field("of windows, rows and splits", default=0)
-    overwrite: bool = recipe_field("begin anew what was made with another recipe", default=False)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a pretraining gets, and what it costs: a line of `vocabularies.csv`."""
-
-    vocabulary: str
-    types: int
-    bases_a_token: float
-    steps: int
-    tokens: int
-    bases: int
-    passes: float
-    """Over the train windows."""
-    flop: float
-
 
 def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
     """Run what is missing of a sweep, then write its results; return the cells that failed.
@@ -132,7 +76,7 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
         InputError: If the recipe, the genome or what lies in the folder cannot be used; nothing is trained then.
         Stopped: If `stop` was set.
     """
-    _check(recipe)
+    check_sweep(recipe)
     slots = _slots(recipe)
     output = Path(recipe.output)
     _refuse_other_folder(output, recipe.genome)
@@ -150,48 +94,16 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
         data = [cell for encoder in encoders for cell in _data_cells(recipe, encoder, genome, task)]
         if failures := run(_to_run(data, overwrite=recipe.overwrite), len(data), "datasets"):
             raise InputError("Nothing was trained, for want of data:\n" + _listed(failures))
-        budgets = [_budget(recipe, encoder, output) for encoder in encoders]
+        budgets = [budget_of(recipe, encoder, output) for encoder in encoders]
         cells = _training_cells(recipe, encoders, budgets, output)
         begin = _to_run(cells, overwrite=recipe.overwrite)
         # Only now that nothing speaks against the recipe: they say what lies in the folder.
         write_recipe(output, dataclasses.asdict(recipe))
-        _write_budgets(budgets, output)
+        write_budgets(budgets, output)
         failures = run(begin, len(cells), "trainings and baselines")
         if any(output.glob("finetune/*/*/metrics.json")):
             write_sweep_results(output)
     return failures
-
-
-def _check(recipe: SweepRecipe) -> None:
-    """Raise `InputError` for what the recipe alone shows to be wrong."""
-    if world_size() > 1:
-        raise InputError("A sweep begins its processes itself: start it with python, not with accelerate launch.")
-    require_positive(task_rows=recipe.task_rows, at_once=recipe.at_once, threads=recipe.threads)
-    for name in ("cycles", "kmers", "ks", "task_chromosomes", "tfidf"):
-        values = getattr(recipe, name)
-        if len(set(values)) != len(values) or (not values and name in ("cycles", "ks", "task_chromosomes")):
-            raise InputError(f"{name} is {values}; each may stand there once, and one must.")
-    require_positive(**{"the smallest of cycles": min(recipe.cycles)})
-    if (recipe.tokens is None) == (recipe.bases is None):
-        raise InputError("Give tokens or bases that each pretraining sees, one of the two.")
-    known = [f"bpe-{n}" for n in recipe.cycles]
-    if odd := [name for name in recipe.tfidf if name not in known and not name.startswith("kmer-")]:
-        raise InputError(f"tfidf has {odd[0]}; it takes kmer-K, or one of {shorten(known)}.")
-    for verb, fields in _SET_BY_THE_SWEEP.items():
-        given = getattr(recipe, verb)
-        if "config" not in given:
-            raise InputError(f"{verb} has no config: a YAML file, or the name of a packaged recipe.")
-        if odd := sorted(set(given) & set(fields)):
-            raise InputError(f"{verb} has {', '.join(odd)}, which the sweep sets itself.")
-    for model in recipe.models:
-        if "model" not in model or set(model) & (set(_SET_BY_THE_SWEEP["finetune"]) - {"model"}):
-            raise InputError(f"models has {model}; it needs model, a folder or a name on the Hub, and no data.")
-    # Read for their errors: unknown keys, wrong types.
-    _recipe(PretrainRecipe, "pretrain", recipe.pretrain, dataset="", tokenizer="", output="", max_steps=1)
-    for model in [{"model": ""}, *recipe.models]:
-        _recipe(FinetuneRecipe, "finetune", recipe.finetune, dataset="", output="", **model)
-    require_matplotlib()
-    require_loess()
 
 
 def _slots(recipe: SweepRecipe) -> list[dict[str, str]]:
@@ -264,19 +176,15 @@ def _vocabularies(recipe: SweepRecipe, genome: dict[str, Any], output: Path) -> 
     encoders: list[Encoder] = [GenomeEncoder(merges.first(n)) for n in sorted(recipe.cycles)]
     encoders += [KmerEncoder(k) for k in sorted(recipe.kmers)]
     for encoder in encoders:
-        save_tokenizer(encoder, _data(output, encoder) / "tokenizer")
+        save_tokenizer(encoder, data_folder(output, encoder) / "tokenizer")
     return encoders
-
-
-def _data(output: Path, encoder: Encoder) -> Path:
-    return output / "data" / encoder.name
 
 
 def _data_cells(
     recipe: SweepRecipe, encoder: Encoder, genome: dict[str, Any], task: dict[str, Any]
 ) -> list[Cell]:
     """Return the cells that make the tokenized genome, the windows and the rows of a vocabulary."""
-    folder = _data(Path(recipe.output), encoder)
+    folder = data_folder(Path(recipe.output), encoder)
     corpus, tokenizer, seed = folder / "corpus", str(folder / "tokenizer"), str(recipe.seed)
     vocabulary = encoder.vocabulary_sha256
     genome_facts, task_facts = ({key: facts[key] for key in ("name", "sha256")} for facts in (genome, task))
@@ -340,75 +248,15 @@ def _to_run(cells: Sequence[Cell], *, overwrite: bool) -> list[Cell]:
     return [cell for cell in cells if states[cell.name] != FINISHED]
 
 
-def _budget(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
-    """Return what a vocabulary's pretraining gets.
-
-    Raises:
-        InputError: If there are fewer windows than a batch has, or fewer steps than the warm-up has.
-    """
-    folder = _data(output, encoder)
-    train = open_windows(folder / "windows", encoder.name, read_facts(folder / "windows", encoder.name))["train"]
-    lengths = train.lengths
-    fields = _pretrain_recipe(recipe, encoder, 1)
-    if len(lengths) < fields.batch_size:
-        raise InputError(
-            f"{recipe.genome} is too small: {encoder.name} gives {len(lengths)} train windows, and a batch has "
-            f"{fields.batch_size}."
-        )
-    facts = TokenizedGenome.open(folder / "corpus").facts
-    bases_a_token = (facts["n_bases"] - facts["n_tail_bases"]) / facts["n_tokens"]
-    tokens = recipe.tokens if recipe.tokens is not None else (recipe.bases or 0) / bases_a_token
-    steps = round(tokens / (fields.batch_size * lengths.mean()))
-    if steps <= fields.warmup_steps:
-        raise InputError(
-            f"The budget gives {encoder.name} {steps} steps, of which {fields.warmup_steps} are the warm-up: give "
-            "more tokens or bases, or take a shorter warm-up."
-        )
-    windows = steps * fields.batch_size
-    return Budget(
-        vocabulary=encoder.name, types=len(encoder.tokens) - N_SPECIAL, bases_a_token=bases_a_token, steps=steps,
-        tokens=round(windows * lengths.mean()), bases=round(windows * lengths.mean() * bases_a_token),
-        passes=windows / len(lengths),
-        flop=windows * training_flop(lengths, len(encoder.tokens), fields.size, fields.p_select),
-    )
-
-
-def training_flop(lengths: NDArray[np.int64], vocab_size: int, size: str, p_select: float) -> float:
-    """Return the floating-point operations that training on a window takes, on average.
-
-    6 a weight and token, forward and backward, and 12 a layer, token, position and hidden unit for attention
-    (Chowdhery et al. 2022, appendix B); the head at the tokens to predict alone. No padding is counted.
-
-    Args:
-        lengths: Of windows in tokens, without [CLS] and [SEP], shape (n,).
-        vocab_size: Number of ids.
-        size: Of the model.
-        p_select: Share of tokens to predict.
-    """
-    config = grover_config(vocab_size, size)  # type: ignore[arg-type]
-    hidden, layers = config.hidden_size, config.num_hidden_layers
-    tokens = lengths.astype(np.float64) + 2
-    weights = layers * (4 * hidden**2 + 2 * hidden * config.intermediate_size)
-    head = p_select * (hidden**2 + hidden * vocab_size)
-    return float(np.mean(6 * (weights + head) * tokens + 12 * layers * hidden * tokens**2))
-
-
-def _write_budgets(budgets: Sequence[Budget], output: Path) -> None:
-    with written_whole(output / VOCABULARIES) as beside, open(beside, "w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Budget)])
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(budget) for budget in budgets)
-
-
 def _training_cells(
     recipe: SweepRecipe, encoders: Sequence[Encoder], budgets: Sequence[Budget], output: Path
 ) -> list[Cell]:
     """Return the cells that train and score; first those that others need, and those that take longest."""
     cells = []
     for encoder, budget in zip(encoders, budgets, strict=True):
-        made = _pretrain_recipe(recipe, encoder, budget.steps)
+        made = pretrain_recipe(recipe, encoder, budget.steps)
         sha256 = read_facts(made.dataset, encoder.name)["sha256"]
-        options = {**recipe.pretrain, **_pretrain_options(recipe, encoder, budget.steps)}
+        options = {**recipe.pretrain, **pretrain_options(recipe, encoder, budget.steps)}
         cells.append(run_cell(f"pretrain/{encoder.name}", made, options, sha256))
     cells += [cell for k in recipe.ks for cell in _baseline_cells(recipe, encoders[0], k, output)]
     for k in recipe.ks:
@@ -416,25 +264,13 @@ def _training_cells(
             for config in _row_configs(recipe, encoder):
                 model = {"model": str(output / "pretrain" / encoder.name / "model"), "retokenize": False}
                 cells.append(_finetune_cell(
-                    recipe, _data(output, encoder), k, config, model, needs=(f"pretrain/{encoder.name}",)
+                    recipe, data_folder(output, encoder), k, config, model, needs=(f"pretrain/{encoder.name}",)
                 ))
         for model in recipe.models:
             cells.append(_finetune_cell(
-                recipe, _data(output, encoders[0]), k, encoders[0].name, {"retokenize": True, **model}
+                recipe, data_folder(output, encoders[0]), k, encoders[0].name, {"retokenize": True, **model}
             ))
     return cells
-
-
-def _pretrain_options(recipe: SweepRecipe, encoder: Encoder, steps: int) -> dict[str, Any]:
-    folder = _data(Path(recipe.output), encoder)
-    return {
-        "dataset": str(folder / "windows"), "dataset_config": encoder.name, "tokenizer": str(folder / "tokenizer"),
-        "output": str(Path(recipe.output) / "pretrain" / encoder.name), "max_steps": steps,
-    }
-
-
-def _pretrain_recipe(recipe: SweepRecipe, encoder: Encoder, steps: int) -> PretrainRecipe:
-    return _recipe(PretrainRecipe, "pretrain", recipe.pretrain, **_pretrain_options(recipe, encoder, steps))
 
 
 def _finetune_cell(
@@ -447,7 +283,7 @@ def _finetune_cell(
         "output": str(Path(recipe.output) / "finetune" / name),
     }
     fields = {key: value for key, value in options.items() if key != "config"}
-    made = _recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
+    made = run_recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
     facts = read_facts(made.dataset, config)
     n_steps = made.epochs * -(-facts["splits"]["train"] // made.batch_size)
     if made.warmup_steps >= n_steps:
@@ -460,7 +296,7 @@ def _finetune_cell(
 
 def _baseline_cells(recipe: SweepRecipe, encoder: Encoder, k: int, output: Path) -> list[Cell]:
     """Return the baselines on the rows of a vocabulary, whose sequences are those of every other's."""
-    dataset = _data(output, encoder) / f"next-{k}mer"
+    dataset = data_folder(output, encoder) / f"next-{k}mer"
     sha256 = read_facts(dataset, encoder.name)["sha256"]
     rows = {"dataset": str(dataset), "config": encoder.name, "seed": str(recipe.seed)}
     folder = output / "baselines" / f"next-{k}mer"
@@ -478,12 +314,6 @@ def _baseline_cells(recipe: SweepRecipe, encoder: Encoder, k: int, output: Path)
             {"kind": "tfidf", "tokenizer": name, "max_trees": recipe.max_trees}, sha256,
         ))
     return cells
-
-
-def _recipe(recipe_class: type[R], verb: str, given: dict[str, Any], **fields: Any) -> R:
-    """Return the recipe of a run: a file or packaged recipe, with what the sweep's recipe changes."""
-    changes = {name: value for name, value in given.items() if name != "config"}
-    return read_recipe(recipe_class, given["config"], verb, {**changes, **fields})
 
 
 def _listed(failures: Sequence[Failure]) -> str:

@@ -465,7 +465,8 @@ def test_the_command_lists_failed_cells_with_their_logs_and_ends_with_an_error(
         vocabulary_sweep.main(["--config", str(tmp_path / "recipe.yaml")])
     said = str(ended.value.code)
     assert said.startswith("2 cells failed; the same command tries them again:\n")
-    assert f"pretrain/bpe-20: error: the memory is too small\n    {tmp_path}/sweep/logs/pretrain.bpe-20.log" in said
+    log = tmp_path / "sweep" / "logs" / "pretrain.bpe-20.log"
+    assert f"pretrain/bpe-20: error: the memory is too small\n    {log}" in said
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))

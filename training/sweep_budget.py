@@ -1,0 +1,97 @@
+"""What each pretraining of a vocabulary sweep gets, and what it costs."""
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf.analysis.sweep_results import VOCABULARIES
+from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.window_store import open_windows
+from grover_hf.errors import InputError
+from grover_hf.files import written_whole
+from grover_hf.model import grover_config
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.special_tokens import N_SPECIAL
+from training.sweep_recipe import SweepRecipe, data_folder, pretrain_recipe
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a pretraining gets, and what it costs: a line of `vocabularies.csv`."""
+
+    vocabulary: str
+    types: int
+    bases_a_token: float
+    steps: int
+    tokens: int
+    bases: int
+    passes: float
+    """Over the train windows."""
+    flop: float
+
+
+def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
+    """Return what a vocabulary's pretraining gets.
+
+    Raises:
+        InputError: If there are fewer windows than a batch has, or fewer steps than the warm-up has.
+    """
+    folder = data_folder(output, encoder)
+    train = open_windows(folder / "windows", encoder.name, read_facts(folder / "windows", encoder.name))["train"]
+    lengths = train.lengths
+    fields = pretrain_recipe(recipe, encoder, 1)
+    if len(lengths) < fields.batch_size:
+        raise InputError(
+            f"{recipe.genome} is too small: {encoder.name} gives {len(lengths)} train windows, and a batch has "
+            f"{fields.batch_size}."
+        )
+    facts = TokenizedGenome.open(folder / "corpus").facts
+    bases_a_token = (facts["n_bases"] - facts["n_tail_bases"]) / facts["n_tokens"]
+    tokens = recipe.tokens if recipe.tokens is not None else (recipe.bases or 0) / bases_a_token
+    steps = round(tokens / (fields.batch_size * lengths.mean()))
+    if steps <= fields.warmup_steps:
+        raise InputError(
+            f"The budget gives {encoder.name} {steps} steps, of which {fields.warmup_steps} are the warm-up: give "
+            "more tokens or bases, or take a shorter warm-up."
+        )
+    windows = steps * fields.batch_size
+    return Budget(
+        vocabulary=encoder.name, types=len(encoder.tokens) - N_SPECIAL, bases_a_token=bases_a_token, steps=steps,
+        tokens=round(windows * lengths.mean()), bases=round(windows * lengths.mean() * bases_a_token),
+        passes=windows / len(lengths),
+        flop=windows * training_flop(lengths, len(encoder.tokens), fields.size, fields.p_select),
+    )
+
+
+def training_flop(lengths: NDArray[np.int64], vocab_size: int, size: str, p_select: float) -> float:
+    """Return the floating-point operations that training on a window takes, on average.
+
+    6 a weight and token, forward and backward, and 12 a layer, token, position and hidden unit for attention
+    (Chowdhery et al. 2022, appendix B); the head at the tokens to predict alone. No padding is counted.
+
+    Args:
+        lengths: Of windows in tokens, without [CLS] and [SEP], shape (n,).
+        vocab_size: Number of ids.
+        size: Of the model.
+        p_select: Share of tokens to predict.
+    """
+    config = grover_config(vocab_size, size)  # type: ignore[arg-type]
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    tokens = lengths.astype(np.float64) + 2
+    weights = layers * (4 * hidden**2 + 2 * hidden * config.intermediate_size)
+    head = p_select * (hidden**2 + hidden * vocab_size)
+    return float(np.mean(6 * (weights + head) * tokens + 12 * layers * hidden * tokens**2))
+
+
+def write_budgets(budgets: Sequence[Budget], output: Path) -> None:
+    """Write `vocabularies.csv` into the sweep's folder."""
+    with written_whole(output / VOCABULARIES) as beside, open(beside, "w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Budget)])
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(budget) for budget in budgets)
