@@ -54,9 +54,7 @@ class SweepRecipe:
 
 
 def check_sweep(recipe: SweepRecipe) -> None:
-    """Raise `InputError` for what the recipe alone shows to be wrong."""
-    if world_size() > 1:
-        raise InputError("A sweep begins its processes itself: start it with python, not with accelerate launch.")
+    """Raise `InputError` for what the recipe alone shows to be wrong, those of its runs among it."""
     require_positive(task_rows=recipe.task_rows, at_once=recipe.at_once, threads=recipe.threads)
     for name in ("cycles", "kmers", "ks", "task_chromosomes", "tfidf"):
         values = getattr(recipe, name)
@@ -64,7 +62,7 @@ def check_sweep(recipe: SweepRecipe) -> None:
             raise InputError(f"{name} is {values}; each may stand there once, and one must.")
     require_positive(**{"the smallest of cycles": min(recipe.cycles)})
     if (recipe.tokens is None) == (recipe.bases is None):
-        raise InputError("Give tokens or bases that each pretraining sees, one of the two.")
+        raise InputError("Give tokens or bases that each pretraining sees, and null for the other.")
     known = [f"bpe-{n}" for n in recipe.cycles]
     if odd := [name for name in recipe.tfidf if name not in known and not name.startswith("kmer-")]:
         raise InputError(f"tfidf has {odd[0]}; it takes kmer-K, or one of {shorten(known)}.")
@@ -81,8 +79,6 @@ def check_sweep(recipe: SweepRecipe) -> None:
     run_recipe(PretrainRecipe, "pretrain", recipe.pretrain, dataset="", tokenizer="", output="", max_steps=1)
     for model in [{"model": ""}, *recipe.models]:
         run_recipe(FinetuneRecipe, "finetune", recipe.finetune, dataset="", output="", **model)
-    require_matplotlib()
-    require_loess()
 
 
 def data_folder(output: Path, encoder: Encoder) -> Path:
@@ -91,7 +87,17 @@ def data_folder(output: Path, encoder: Encoder) -> Path:
 
 
 def run_recipe(recipe_class: type[R], verb: str, given: dict[str, Any], **fields: Any) -> R:
-    """Return the recipe of a run: a file or packaged recipe, with what the sweep's recipe changes."""
+    """Return the recipe of a run.
+
+    Args:
+        recipe_class: Of its script.
+        verb: The folder of packaged recipes.
+        given: `config`, a file or the name of a packaged recipe, and fields that the sweep's recipe changes.
+        fields: Those that the sweep sets.
+
+    Raises:
+        InputError: As `read_recipe`.
+    """
     changes = {name: value for name, value in given.items() if name != "config"}
     return read_recipe(recipe_class, given["config"], verb, {**changes, **fields})
 

@@ -21,7 +21,6 @@ head; the longer the tokens, the more of the genome a model sees. Equal bases ar
 tokens, the more compute a model gets. The table has both numbers for each vocabulary.
 """
 
-import csv
 import dataclasses
 import json
 import os
@@ -29,41 +28,43 @@ import shutil
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from grover_hf.analysis.figures import require_matplotlib
-from grover_hf.analysis.sweep_results import VOCABULARIES, write_sweep_results
+from grover_hf.analysis.sweep_results import write_sweep_results
 from grover_hf.analysis.vocabulary_selection import require_loess
 from grover_hf.corpus.facts import read_facts
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
-from grover_hf.corpus.window_store import open_windows
-from grover_hf.errors import InputError, shorten
+from grover_hf.errors import InputError
 from grover_hf.files import refuse_inputs, written_whole
 from grover_hf.genome.reference import ReferenceGenome
-from grover_hf.model import grover_config
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
-from grover_hf.tokenization.special_tokens import N_SPECIAL
 from training.finetune import FinetuneRecipe
-from training.launch import PREEMPTED, require_positive, run_script, sigterm_noted, world_size
-from training.pretrain import PretrainRecipe
-from training.recipe import read_recipe, recipe_field, recipe_from_command_line
+from training.launch import PREEMPTED, run_script, sigterm_noted, world_size
+from training.recipe import recipe_from_command_line
 from training.run_folder import write_recipe
 from training.side_by_side import Failure, Stopped, only_one, run_side_by_side
+from training.sweep_budget import Budget, budget_of, write_budgets
 from training.sweep_cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
+from training.sweep_recipe import (
+    SweepRecipe,
+    check_sweep,
+    data_folder,
+    pretrain_options,
+    pretrain_recipe,
+    run_recipe,
+)
 
 _CONTEXT_BP = 50
 """What a row of next-k-mer prediction shows."""
+
 
 def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
     """Run what is missing of a sweep, then write its results; return the cells that failed.
@@ -76,6 +77,10 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
         InputError: If the recipe, the genome or what lies in the folder cannot be used; nothing is trained then.
         Stopped: If `stop` was set.
     """
+    if world_size() > 1:
+        raise InputError("A sweep begins its processes itself: start it with python, not with accelerate launch.")
+    require_matplotlib()
+    require_loess()
     check_sweep(recipe)
     slots = _slots(recipe)
     output = Path(recipe.output)

@@ -34,8 +34,10 @@ from training.pretrain import PretrainRecipe
 from training.recipe import RECIPES, read_recipe, recipe_from_command_line
 from training.run_folder import write_recipe
 from training.side_by_side import Failure, Job, Stopped, only_one, run_side_by_side
+from training.sweep_budget import training_flop
 from training.sweep_cells import BEGUN, FINISHED, MISSING, Cell, State, command_line, run_cell, states_of
-from training.vocabulary_sweep import SweepRecipe, sweep, training_flop
+from training.sweep_recipe import SweepRecipe, check_sweep
+from training.vocabulary_sweep import sweep
 
 
 def job(name, tmp_path, script, *, needs=(), makes=True):
@@ -472,7 +474,7 @@ def test_the_command_lists_failed_cells_with_their_logs_and_ends_with_an_error(
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))
 def test_every_packaged_sweep_can_be_read(name):
     recipe = read_recipe(SweepRecipe, name, "", {})
-    vocabulary_sweep._check(recipe)
+    check_sweep(recipe)
     assert len(recipe.cycles) >= 5
     assert recipe.kmers == [4, 5, 6]
 
