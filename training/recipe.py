@@ -32,8 +32,8 @@ def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequen
         arguments: The command line; None for that of the process.
     """
     parser = argparse.ArgumentParser(
-        prog=f"accelerate launch -m training.{kind}", formatter_class=argparse.RawTextHelpFormatter,
-        allow_abbrev=False,
+        prog=f"accelerate launch -m training.{kind}" if kind else None,
+        formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False,
     )
     packaged = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
     parser.add_argument("--config", required=True, help=f"a YAML file, or a packaged recipe: {packaged}")
