@@ -10,11 +10,13 @@ python benchmarks/data_loading.py [--mbp 40] [--batch 64] [--repeats 5]
 import argparse
 import itertools
 import logging
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest import mock
 
 import datasets
 import torch
@@ -107,7 +109,8 @@ def main() -> None:
         tokenizer = Path(scratch) / "corpus" / "tokenizer"
         config, facts = choose_config(windows, None)
         begin = time.perf_counter()
-        store = open_windows(windows, config, facts)["train"]
+        with mock.patch.dict(os.environ, {"GROVER_CACHE": scratch}):
+            store = open_windows(windows, config, facts)["train"]
         seconds = time.perf_counter() - begin
         rows = stock_rows(windows, config)
         print(

@@ -6,6 +6,7 @@ on the batch it falls into, not on whether the run was resumed.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -83,41 +84,48 @@ class MaskingCollator:
         """
         # One block of memory: three times as many requests would take as long as the filling.
         filled = torch.empty((3, int(borders[-1])), dtype=torch.int64)
-        # That 53 bits, taken as a number in [0, 1), are below a probability is this comparison of integers.
-        limits = [math.ceil(p * 2.0**53) for p in (self.p_select, self.p_mask, self.p_mask + self.p_random)]
-        _fill(
-            windows.input_ids, windows.starts, windows.ends,
-            keyed_bits(self.seed, windows.epochs, windows.examples), np.array(limits, np.uint64),
-            self.vocab_size, borders, filled.numpy(),
-        )
+        _fill(windows, self._seed_and_limits, self.vocab_size, borders, filled.numpy())
         return filled
+
+    @cached_property
+    def _seed_and_limits(self) -> NDArray[np.uint64]:
+        """Bits of the seed; and as integers what 53 bits, taken as a number in [0, 1), are compared with."""
+        limits = [math.ceil(p * 2.0**53) for p in (self.p_select, self.p_mask, self.p_mask + self.p_random)]
+        return np.array([keyed_bits(self.seed), *limits], np.uint64)
 
 
 @compiled
-def _fill(  # noqa: PLR0913 - compiled code takes arrays
-    tokens: NDArray[np.uint16], starts: NDArray[np.int64], ends: NDArray[np.int64], keys: NDArray[np.uint64],
-    limits: NDArray[np.uint64], vocab_size: int, borders: NDArray[np.int64], filled: NDArray[np.int64],
+def _fill(
+    windows: Windows, seed_and_limits: NDArray[np.uint64], vocab_size: int, borders: NDArray[np.int64],
+    filled: NDArray[np.int64],
 ) -> None:
+    tokens, starts, ends, epochs, examples = windows
+    seed, to_select, to_mask, to_replace = seed_and_limits
+    choices = np.empty(np.max(ends - starts), np.uint64)
     for row in range(len(starts)):
         input_ids, attention_mask, labels = filled[:, borders[row] : borders[row + 1]]
-        n_tokens = ends[row] - starts[row]
+        window = tokens[starts[row] : ends[row]]
+        n_tokens = len(window)
         for column in range(len(labels)):
             input_ids[column] = PAD_ID
             attention_mask[column] = column < n_tokens + 2
             labels[column] = IGNORED
         for column in range(n_tokens):
-            input_ids[column + 1] = tokens[starts[row] + column]
+            input_ids[column + 1] = window[column]
         input_ids[0] = CLS_ID
         input_ids[n_tokens + 1] = SEP_ID
-        for column in range(1, n_tokens + 1):
-            key = next_bits(keys[row] ^ np.uint64(column))
-            chosen = next_bits(key ^ _CHOICE) >> _TO_53_BITS < limits[0]
-            if not chosen or input_ids[column] < N_SPECIAL:
-                continue
-            labels[column] = input_ids[column]
-            fate = next_bits(key ^ _FATE) >> _TO_53_BITS
-            if fate < limits[1]:
-                input_ids[column] = MASK_ID
-            elif fate < limits[2]:
-                uniform = np.float64(next_bits(key ^ _REPLACEMENT) >> _TO_53_BITS) * 2.0**-53
-                input_ids[column] = N_SPECIAL + int(uniform * (vocab_size - N_SPECIAL))
+        # The numbers of `keyed_bits(seed, epoch, example, column, purpose)`. A loop that does nothing but draw
+        # them, and without a branch, is done eight positions at a time: ten times as fast.
+        key = next_bits(next_bits(seed ^ np.uint64(epochs[row])) ^ np.uint64(examples[row]))
+        for column in range(n_tokens):
+            choices[column] = next_bits(next_bits(key ^ np.uint64(column + 1)) ^ _CHOICE) >> _TO_53_BITS
+        for column in range(n_tokens):
+            if choices[column] < to_select and input_ids[column + 1] >= N_SPECIAL:
+                labels[column + 1] = input_ids[column + 1]
+                of_column = next_bits(key ^ np.uint64(column + 1))
+                fate = next_bits(of_column ^ _FATE) >> _TO_53_BITS
+                if fate < to_mask:
+                    input_ids[column + 1] = MASK_ID
+                elif fate < to_replace:
+                    uniform = np.float64(next_bits(of_column ^ _REPLACEMENT) >> _TO_53_BITS) * 2.0**-53
+                    input_ids[column + 1] = N_SPECIAL + int(uniform * (vocab_size - N_SPECIAL))
