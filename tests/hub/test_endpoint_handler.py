@@ -312,7 +312,7 @@ def test_no_handler_is_made_that_could_not_run_alone(monkeypatch, tmp_path, adde
 
 
 def test_requirements_bound_transformers_alone_for_an_endpoint_brings_its_torch():
-    lines = handler_requirements().splitlines()
+    lines = handler_source.handler_requirements().splitlines()
     assert lines[:2] == ["numpy", "torch"]
     assert lines[2].startswith("transformers>=4")
     assert len(lines) == 3
