@@ -15,6 +15,8 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 _HUB = HubServer(_HOME / "hub").start()
 for _name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))]:
     del os.environ[_name]
+# Threads that wait for each other cost more than they bring to models so small, most of all on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(_HUB.environment, HF_HOME=str(_HOME / "huggingface"), TOKENIZERS_PARALLELISM="false")
 
 import pytest  # noqa: E402

@@ -16,13 +16,12 @@ def global_cross_entropy(
     ones: they come out too large by processes x accumulation, and NaN where nothing is masked.
 
     Args:
-        outputs: With `logits`, shape (B, C) or (B, L, V).
+        outputs: With `logits`, shape (B, C) or (B, L, V); or (N, V), of the N labelled items alone.
         labels: True classes or tokens, shape (B,) or (B, L); IGNORED where there is none.
         num_items_in_batch: Labelled items of the global batch, from the Trainer.
     """
     labelled = labels != IGNORED
-    total = torch.nn.functional.cross_entropy(
-        outputs.logits[labelled].float(), labels[labelled], reduction="sum"
-    )
+    logits = outputs.logits[labelled] if outputs.logits.shape[:-1] == labels.shape else outputs.logits
+    total = torch.nn.functional.cross_entropy(logits.float(), labels[labelled], reduction="sum")
     n_items = labelled.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
     return total / n_items.clamp(min=1).to(total.device)

@@ -84,7 +84,7 @@ class PretrainRecipe(TrainingRecipe):
 
 
 class PretrainTrainer(GuardedTrainer):
-    """The Trainer, with the order of windows keyed by (seed, epoch).
+    """The Trainer, with the order of windows keyed by (seed, epoch), and the head at masked positions alone.
 
     Args:
         batches: Of an epoch of the train dataset.
@@ -95,6 +95,16 @@ class PretrainTrainer(GuardedTrainer):
         super().__init__(**trainer)
         self._batches = batches
         self.add_callback(_EpochOfBatches(batches))
+        # In a hook, and not past the model's forward, so that several processes still share the gradients.
+        self.model.cls.register_forward_pre_hook(self._states_at_masked)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Compute logits of the masked positions alone: the others are nearly all of them, and lead nowhere."""
+        self._masked = inputs["labels"] != IGNORED
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _states_at_masked(self, head: torch.nn.Module, states: tuple[torch.Tensor]) -> Any:
+        return (states[0][self._masked],) if head.training else None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         return self._batches
