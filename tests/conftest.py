@@ -4,6 +4,7 @@ import atexit
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter):
     if not REAL_DATA:
         terminalreporter.write_line("GROVER_DATA is not set: tests on real sequence were left out.")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Each test begins with one thread of torch: forests and pools of other tests may have set more."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
