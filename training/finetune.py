@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import transformers
 import yaml
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from grover_hf.metrics.report import write_metrics
 from grover_hf.tokenization.export import portable_config
 from training.classifier import count_parameters, new_model, open_model
 from training.launch import (
+    Preempted,
     batch_shape,
     memory_explained,
     require_positive,
@@ -44,6 +46,7 @@ from training.recipe import recipe_field, recipe_from_command_line
 from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
 from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
 from training.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.watched_trainer import WatchedTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,44 @@ class FinetuneRecipe(TrainingRecipe):
     max_tokens: int | None = recipe_field("the longest input, with special tokens; else the model's", default=None)
     dropout: float | None = recipe_field("of hidden layers and attention; the model's if not given", default=None)
     lora_rank: int = recipe_field("train low-rank changes of the weights alone; 0 to train all", default=0)
+
+
+class FinetuneTrainer(WatchedTrainer):
+    """The Trainer of a seed, which knows the rows of its last step; SIGTERM ends it with nothing to go on from.
+
+    Args:
+        trainer: As for `WatchedTrainer`.
+    """
+
+    def __init__(self, **trainer: Any) -> None:
+        super().__init__(**trainer)
+        self._rows: list[torch.Tensor] = []
+
+    def examples_of_step(self) -> str:
+        """Return the rows of this process."""
+        rows = torch.cat(self._rows).unique().tolist()
+        return f"the train rows {', '.join(map(str, rows))}"
+
+    def what_is_kept(self) -> str:
+        return f"It is a step of seed {self.args.seed}; seeds before it are kept."
+
+    def stop_for_sigterm(self) -> None:
+        raise Preempted(
+            f"SIGTERM: stopped after step {self.state.global_step} of seed {self.args.seed}; the seeds that are "
+            "finished are kept"
+        )
+
+    def after_step(self, loss: float) -> None:
+        """Forget the rows of the step, which was sound."""
+        self._rows.clear()
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        # Called before each forward pass; the model does not know of rows.
+        rows = inputs.pop("row")
+        if self.model.training:
+            self._rows.append(rows)
+        prepared: dict[str, Any] = super()._prepare_inputs(inputs)
+        return prepared
 
 
 def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
@@ -101,7 +142,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
             continue
         trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
         with memory_explained(shape[0], recipe.batch_size):
-            trainer.train()
+            trainer.watched_train()
             # The Trainer would score the test rows as if they were those of validation.
             trainer.compute_metrics = None
             logits = trainer.predict(examples["test"]).predictions
@@ -185,7 +226,7 @@ def _max_tokens(recipe: FinetuneRecipe, tokenizer: Any, config: Any) -> int:
 def _trainer(
     recipe: FinetuneRecipe, run: Path, seed: int, shape: tuple[int, int], examples: dict[str, Examples],
     config: Any, tokenizer: Any,
-) -> Trainer:
+) -> FinetuneTrainer:
     transformers.set_seed(seed)
     model = new_model(recipe, config)
 
@@ -196,7 +237,7 @@ def _trainer(
             "mcc": float(matthews_corrcoef(labels, predicted)), "accuracy": float((predicted == labels).mean()),
         }
 
-    trainer = Trainer(
+    trainer = FinetuneTrainer(
         model=model,
         args=_training_arguments(recipe, seed, *shape),
         data_collator=collator(tokenizer, model),

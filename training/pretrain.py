@@ -38,7 +38,6 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.checkpoints import newest_whole, read_manifest
-from training.guarded_trainer import GuardedTrainer
 from training.launch import (
     batch_shape,
     memory_explained,
@@ -51,6 +50,7 @@ from training.loss import global_cross_entropy
 from training.padding_free import PaddingFreeCollator, padding_free_attention
 from training.push import Destination, PushAtSave
 from training.recipe import recipe_field, recipe_from_command_line
+from training.resumable_trainer import ResumableTrainer
 from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
 from training.trainer_arguments import TrainingRecipe, trainer_arguments
 from training.window_batches import WholeBatches, WindowDataset
@@ -83,12 +83,12 @@ class PretrainRecipe(TrainingRecipe):
     push_private: bool = recipe_field("make that repository private", default=False)
 
 
-class PretrainTrainer(GuardedTrainer):
+class PretrainTrainer(ResumableTrainer):
     """The Trainer, with the order of windows keyed by (seed, epoch), and the head at masked positions alone.
 
     Args:
         batches: Of an epoch of the train dataset.
-        trainer: As for `GuardedTrainer`.
+        trainer: As for `ResumableTrainer`.
     """
 
     def __init__(self, *, batches: WholeBatches, **trainer: Any) -> None:
@@ -228,7 +228,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
     # log.jsonl has what the Trainer would print.
     trainer.remove_callback(PrinterCallback)
     with memory_explained(shape[0], recipe.batch_size):
-        trainer.train_from(checkpoint)
+        trainer.watched_train(checkpoint)
         # Scores are gathered from all processes by rows, which must be windows.
         trainer.data_collator = collator
         metrics = _evaluate(trainer)
@@ -355,7 +355,6 @@ def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation:
         save_strategy="steps" if recipe.save_steps else "no",
         save_steps=recipe.save_steps or 500,
         logging_steps=max(1, recipe.max_steps // 100),
-        logging_nan_inf_filter=False,
         ddp_find_unused_parameters=False,
         optim="adamw_torch_fused" if recipe.fused_optimizer else "adamw_torch",
         torch_compile=recipe.torch_compile,

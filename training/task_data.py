@@ -54,7 +54,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         before, after = self.around
         input_ids = np.concatenate([before, self.input_ids[number], after])
-        return {"input_ids": input_ids, "labels": self.labels[number]}
+        return {"input_ids": input_ids, "labels": self.labels[number], "row": self.row[number]}
 
 
 def open_task(dataset: str, config: str | None) -> Task:
@@ -140,7 +140,7 @@ def longest_input(tokenizer: Any, config: Any) -> int:
 
 
 def collator(tokenizer: Any, model: torch.nn.Module) -> Collator:
-    """Return what pads a batch to its longest input."""
+    """Return what pads a batch to its longest input; `row` says which rows it is of."""
     if tokenizer.pad_token_id is None:
         raise InputError("The model's tokenizer has no token for padding, which a batch of inputs needs.")
     takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
@@ -151,8 +151,8 @@ def collator(tokenizer: Any, model: torch.nn.Module) -> Collator:
         for number, row in enumerate(rows):
             input_ids[number, : len(row["input_ids"])] = row["input_ids"]
         lengths = np.array([len(row["input_ids"]) for row in rows])
-        labels = torch.tensor([int(row["labels"]) for row in rows])
-        batch = {"input_ids": torch.from_numpy(input_ids), "labels": labels}
+        batch = {name: torch.tensor([int(row[name]) for row in rows]) for name in ("labels", "row")}
+        batch["input_ids"] = torch.from_numpy(input_ids)
         if takes_mask:
             batch["attention_mask"] = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
         return batch

@@ -58,6 +58,7 @@ def trainer_arguments(
         "max_grad_norm": recipe.max_grad_norm,
         "bf16": recipe.bf16,
         "seed": seed,
+        "logging_nan_inf_filter": False,
         "dataloader_num_workers": recipe.workers,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": False,

@@ -29,7 +29,7 @@ from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from training import checkpoints, finetune, guarded_trainer, pretrain
+from training import checkpoints, finetune, pretrain, resumable_trainer
 from training.launch import run_script
 from training.recipe import RECIPES, read_recipe
 
@@ -184,7 +184,7 @@ def _killed_at(moment, step):
             kill()
 
     save = transformers.trainer.torch.save
-    trainer = guarded_trainer.GuardedTrainer
+    trainer = resumable_trainer.ResumableTrainer
     return {
         "in a step": lambda: before(trainer, "_look_at_step", lambda self, *_: self.state.global_step == step),
         "weights written": lambda: before(
@@ -192,13 +192,13 @@ def _killed_at(moment, step):
         ),
         "half the optimizer": lambda: mock.patch("torch.save", half_written),
         "before the digests": lambda: before(
-            guarded_trainer, "seal", lambda folder, _: folder.name == f"checkpoint-{step}"
+            resumable_trainer, "seal", lambda folder, _: folder.name == f"checkpoint-{step}"
         ),
         "half the manifest": lambda: before(
             grover_hf.files.os, "replace", lambda _, to: str(to).endswith(f"checkpoint-{step}/manifest.json")
         ),
         "before old ones are removed": lambda: before(
-            guarded_trainer, "remove_older", lambda newest, _: newest.name == f"checkpoint-{step}"
+            resumable_trainer, "remove_older", lambda newest, _: newest.name == f"checkpoint-{step}"
         ),
         "half an old one removed": lambda: before(
             checkpoints.shutil, "rmtree", lambda folder, *_: Path(folder).name.startswith("checkpoint-")

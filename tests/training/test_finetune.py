@@ -1,6 +1,10 @@
 import dataclasses
+import itertools
 import json
+import os
+import re
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -27,8 +31,8 @@ from grover_hf.model import grover_config
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer, write_tokenizer_files
 from grover_hf.tokenization.kmer import KmerEncoder
-from training.finetune import FinetuneRecipe, finetune
-from training.launch import explained_out_of_memory, scheduler_type
+from training.finetune import FinetuneRecipe, FinetuneTrainer, finetune
+from training.launch import Preempted, explained_out_of_memory, scheduler_type
 from training.recipe import RECIPES, read_recipe
 from training.task_data import mean_over_windows, open_task, read_examples
 
@@ -228,7 +232,7 @@ def test_a_batch_that_does_not_fit_names_a_smaller_one_with_the_same_global_batc
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
-    monkeypatch.setattr("training.finetune.Trainer.train", full)
+    monkeypatch.setattr("training.finetune.FinetuneTrainer.watched_train", full)
     with pytest.raises(InputError, match="--per_device_batch_size 8: batch_size stays 16, by accumulation"):
         finetune(recipe())
     assert explained_out_of_memory(RuntimeError("shapes differ"), 16, 16) is None
@@ -283,10 +287,8 @@ def test_a_stopped_run_goes_on_after_the_seeds_that_it_finished(recipe, tmp_path
             raise KeyboardInterrupt
         return train(trainer)
 
-    from transformers import Trainer
-
-    train = Trainer.train
-    monkeypatch.setattr("training.finetune.Trainer.train", stopped)
+    train = FinetuneTrainer.watched_train
+    monkeypatch.setattr("training.finetune.FinetuneTrainer.watched_train", stopped)
     with pytest.raises(KeyboardInterrupt):
         finetune(recipe(seeds=[0, 1, 2]))
     with pytest.raises(InputError, match="was begun with another learning_rate"):
@@ -300,6 +302,50 @@ def test_a_stopped_run_goes_on_after_the_seeds_that_it_finished(recipe, tmp_path
         finetune(recipe(seeds=[0, 1, 2], resume=True))
     with pytest.raises(InputError, match="no run to go on with"):
         finetune(recipe(output=str(tmp_path / "none"), resume=True))
+
+
+@pytest.mark.parametrize("per_device_batch_size", [16, 4])
+def test_a_loss_that_is_not_finite_ends_a_run_and_names_seed_step_and_rows(
+    recipe, monkeypatch, per_device_batch_size
+):
+    seen, a_step = [], 16 // per_device_batch_size
+
+    class Recorded(FinetuneTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
+            seen.append([tuple(row[of_row].tolist()) for row, of_row in zip(ids, mask, strict=True)])
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
+            return loss * torch.nan if len(seen) == 3 * a_step else loss
+
+    monkeypatch.setattr("training.finetune.FinetuneTrainer", Recorded)
+    made = recipe(seeds=[7], per_device_batch_size=per_device_batch_size)
+    with pytest.raises(InputError, match="Step 3: the loss is nan.*a step of seed 7") as error:
+        finetune(made)
+    rows = re.search(r"the train rows ([\d, ]+)\.", str(error.value))[1].split(", ")
+    of_step = sorted(itertools.chain.from_iterable(seen[2 * a_step :]))
+    tokenizer = AutoTokenizer.from_pretrained(made.model)
+    train = read_examples(
+        open_task(made.dataset, None), tokenizer, retokenize=False, max_tokens=510, windows=False
+    )["train"]
+    assert sorted(tuple(train[int(row)]["input_ids"].tolist()) for row in rows) == of_step
+    assert len(of_step) == 16
+
+
+def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_it_finished(
+    recipe, tmp_path, monkeypatch
+):
+    def look(trainer, *args):
+        if trainer.args.seed == 1 and trainer.state.global_step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        look_at_step(trainer, *args)
+
+    look_at_step = FinetuneTrainer._look_at_step
+    straight = finetune(recipe(output=str(tmp_path / "straight"), seeds=[0, 1]))
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneTrainer, "_look_at_step", look)
+        with pytest.raises(Preempted, match="after step 2 of seed 1; the seeds that are finished are kept"):
+            finetune(recipe(seeds=[0, 1]))
+    assert finetune(recipe(seeds=[0, 1], resume=True))["metrics"] == straight["metrics"]
 
 
 def test_a_model_that_does_not_open_leaves_the_run_that_is_there(recipe, tmp_path):

@@ -32,9 +32,9 @@ from tests.training.launches import (
     windows_like,
 )
 from training.checkpoints import MANIFEST, is_whole, newest_whole, read_manifest, seal
-from training.guarded_trainer import GuardedTrainer
 from training.launch import PREEMPTED, Preempted
 from training.loss import global_cross_entropy
+from training.resumable_trainer import ResumableTrainer
 
 N_STEPS, BATCH, SAVE_STEPS, EVERY = 9, 4, 3, 4
 """A line of the log is the mean of 4 steps: some of them before a checkpoint, some after."""
@@ -109,11 +109,11 @@ def at_step(monkeypatch):
         def look(trainer, *args):
             look_at_step(trainer, *args)
             if trainer.state.global_step == step:
-                monkeypatch.setattr(GuardedTrainer, "_look_at_step", look_at_step)
+                monkeypatch.setattr(ResumableTrainer, "_look_at_step", look_at_step)
                 act()
 
-        look_at_step = GuardedTrainer._look_at_step
-        monkeypatch.setattr(GuardedTrainer, "_look_at_step", look)
+        look_at_step = ResumableTrainer._look_at_step
+        monkeypatch.setattr(ResumableTrainer, "_look_at_step", look)
 
     return add
 
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_at_the_manifest_leaves_a_torn_checkpoint(inputs, tm
             raise OSError(errno.ENOSPC, "No space left on device")
         seal(folder, facts, needed=needed)
 
-    monkeypatch.setattr("training.guarded_trainer.seal", full)
+    monkeypatch.setattr("training.resumable_trainer.seal", full)
     with pytest.raises(InputError, match="checkpoint-6 cannot be written: .*No space left on device"):
         in_this_process(inputs, tmp_path / "run")
     checkpoints = tmp_path / "run" / "checkpoints"
