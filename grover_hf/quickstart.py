@@ -46,7 +46,7 @@ def run_quickstart(
     name = "simulated genome" if genome is None else genome.name
     if genome is None:
         with stages.timed("simulate a genome"):
-            genome = simulate_genome(output / "genome.fa", seed=seed)
+            genome = simulate_genome(output / "simulated.fa", seed=seed)
     with stages.timed("open the genome"):
         reference = ReferenceGenome(genome, chromosomes)
     output.mkdir(parents=True, exist_ok=True)

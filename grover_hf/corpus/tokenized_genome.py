@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grover_hf.compiled import compiled
+from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.errors import InputError, shorten
 from grover_hf.files import cache_dir, file_key, folder_written_whole, refuse_existing
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
@@ -37,6 +38,7 @@ from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
 _FORMAT = 2
 _ANCHOR_EVERY = 128
+_ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 
 
 class IntervalTokens(NamedTuple):
@@ -157,6 +159,14 @@ class TokenizedGenome:
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
         return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
+
+    def require_whole(self) -> None:
+        """Raise `InputError` if the arrays are not those that the folder was made with; reads them all."""
+        made_with = self.facts.get("sha256")
+        if made_with is None:
+            raise InputError(f"{self.path} is of an earlier version, without digests; make it again.")
+        if sha256_of_files([self.path / name for name in _ARRAYS]) != made_with:
+            raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod
     def of(cls, genome: str | Path, tokenizer: str | Path) -> "TokenizedGenome":
@@ -414,5 +424,6 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
         "n_bases": n_bases,
         "n_tail_bases": n_tail_bases,
         "n_ambiguous": sum(genome.n_ambiguous.values()),
+        "sha256": sha256_of_files([folder / name for name in _ARRAYS]),
     }
     (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -131,9 +131,10 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     """Return the publication of a tokenized genome, as a dataset repository to download whole.
 
     Raises:
-        InputError: If it is no tokenized genome, or there is no licence.
+        InputError: If it is no tokenized genome, its arrays were changed, or there is no licence.
     """
     corpus = TokenizedGenome.open(folder)
+    corpus.require_whole()
     files = _present(corpus.path, _CORPUS_FILES)
     of_tokenizer = _present(corpus.path / "tokenizer", _TOKENIZER_FILES)
     files |= {f"tokenizer/{name}": path for name, path in of_tokenizer.items()}

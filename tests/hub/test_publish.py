@@ -391,6 +391,18 @@ def test_a_tokenized_genome_comes_back_equal(hub, simulated_fasta, simulated_mer
     where = Interval(corpus.chromosomes[0], 20_000, 21_000)
     assert there.tokens_in(where).input_ids.tolist() == corpus.tokens_in(where).input_ids.tolist()
     assert there.facts == corpus.facts
+    there.require_whole()
+
+
+@pytest.mark.parametrize("name", ["ids.uint16", "segments.npy", "anchors.npy"])
+def test_a_tokenized_genome_that_was_changed_is_refused(name, simulated_fasta, simulated_merges, tmp_path):
+    genome, encoder = ReferenceGenome(simulated_fasta), GenomeEncoder(simulated_merges)
+    corpus = TokenizedGenome.build(genome, encoder, tmp_path / "corpus").path
+    content = bytearray((corpus / name).read_bytes())
+    content[-2] ^= 1
+    (corpus / name).write_bytes(content)
+    with pytest.raises(InputError, match="its tokens are damaged or were changed"):
+        corpus_publication(corpus, "somebody/corpus", APACHE)
 
 
 def test_logits_are_equal_before_and_after_the_round_trip(hub, run, repo_id):
