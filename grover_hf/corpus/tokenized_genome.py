@@ -38,6 +38,8 @@ from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
 _FORMAT = 2
 _ANCHOR_EVERY = 128
+_WORTH_A_THREAD = 1_000
+"""Intervals to look up; starting a thread takes as long as some hundred."""
 _ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 
 
@@ -260,6 +262,8 @@ class TokenizedGenome:
     def _covered_ends(self) -> NDArray[np.int64]:
         """Where the tokens of each segment end: with k-mers, a tail before the segment's end."""
         ends = self.segments[:, 2]
+        if not self.facts["n_tail_bases"]:
+            return ends
         return self._token_ranges(np.arange(len(ends)), ends, ends)[:, 3]
 
     def codes(self, chrom: str) -> NDArray[np.uint8]:
@@ -321,11 +325,20 @@ class TokenizedGenome:
     ) -> NDArray[np.int64]:
         """Return first token, token after the last, and their span, of intervals in segments: (n, 4)."""
         first_tokens = np.append(self.segments[:, 3], self.input_ids.size)
-        return _find_tokens(
-            self.input_ids.view(np.ndarray), self.encoder.token_lengths, self.anchors,
-            first_tokens[segments], first_tokens[segments + 1], self.segments[segments, 1],
-            np.asarray(starts, np.int64), np.asarray(ends, np.int64),
-        )
+
+        def found(some: slice) -> NDArray[np.int64]:
+            return _find_tokens(
+                self.input_ids.view(np.ndarray), self.encoder.token_lengths, self.anchors,
+                first_tokens[segments[some]], first_tokens[segments[some] + 1], self.segments[segments[some], 1],
+                np.asarray(starts[some], np.int64), np.asarray(ends[some], np.int64),
+            )
+
+        # Nearly all of the time goes into waiting for memory, which two threads do at once.
+        half = len(segments) // 2
+        if half < _WORTH_A_THREAD:
+            return found(slice(None))
+        with ThreadPoolExecutor(2) as threads:
+            return np.concatenate(list(threads.map(found, (slice(half), slice(half, None)))))
 
 
 @compiled
@@ -363,10 +376,9 @@ def _gather(
     input_ids: NDArray[np.uint16], ranges: NDArray[np.int64], out: NDArray[np.uint16]
 ) -> NDArray[np.uint16]:
     at = 0
-    for i in range(len(ranges)):
-        for token in range(ranges[i, 0], ranges[i, 1]):
-            out[at] = input_ids[token]
-            at += 1
+    for first, last in ranges[:, :2]:
+        out[at : at + last - first] = input_ids[first:last]
+        at += last - first
     return out
 
 
