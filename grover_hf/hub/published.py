@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import huggingface_hub
 import torch
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import BatchEncoding, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
@@ -234,7 +233,10 @@ def _load_weights(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         # torch's own message advises to run what the file holds.
         raise InputError(f"{path} holds more than weights, or is damaged. None of it was run.") from error
-    except (SafetensorError, RuntimeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:
+        # Damaged bytes make the unpickler raise anything.
         raise InputError(f"{path} is damaged, or was cut short: copy or download it again.") from error
     if not isinstance(weights, dict) or not all(isinstance(one, torch.Tensor) for one in weights.values()):
         raise InputError(f"{path} is no table of names and weights.")

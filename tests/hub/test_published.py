@@ -1,9 +1,11 @@
 """The authors' checkpoint, on a stand-in with the layout of theirs."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pickle
+import random
 import re
 import shutil
 import time
@@ -327,6 +329,17 @@ def test_weights_that_do_not_fit_are_refused(damaged, change, message):
     change_weights(damaged / "pytorch_model.bin", change)
     with pytest.raises(InputError, match=message):
         load_published(damaged)
+
+
+def test_a_changed_byte_in_pickled_weights_raises_no_other_error_than_ours(damaged):
+    path = damaged / "pytorch_model.bin"
+    whole = path.read_bytes()
+    # Where the pickle lies; after it come the values.
+    names = range(whole.index(b"data.pkl"), whole.index(b"data/0"))
+    for at in random.Random(0).sample(names, 60):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with contextlib.suppress(InputError):
+            published._load_weights(path)
 
 
 def test_damaged_weights_are_refused(damaged):
