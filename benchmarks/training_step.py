@@ -7,12 +7,12 @@ optimizer.
 
 On a GPU there are peak memory and MFU too: the FLOPs that useful tokens need over those that the device could do
 in the time (Chowdhery et al. 2022, "PaLM", appendix B). A token in a window of L tokens needs, with hidden size H,
-intermediate size I and vocabulary V, forward and twice as much backward:
+intermediate size I and vocabulary V, of which the share p is predicted, forward and twice as much backward:
 
-    6 (layers (4 H H + 2 H I) + H H + H V)    the matrices of the encoder and of the head
-    12 layers L H                             scores of attention, and their use
+    6 (layers (4 H H + 2 H I) + p (H H + H V))    the matrices of the encoder and of the head
+    12 layers L H                                 scores of attention, and their use
 
-Padding counts for nothing, and neither do the optimizer and what is computed twice.
+Padding counts for nothing, and neither do the optimizer, what is computed twice, and logits that lead to no loss.
 
 python benchmarks/training_step.py [--size small] [--batch 16] [--steps 12] [--repeats 3] [--bf16] [--dropout 0.1]
 """
@@ -40,6 +40,7 @@ from grover_hf.corpus.facts import choose_config
 from grover_hf.model import grover_config
 from training import pretrain
 from training.recipe import read_recipe
+from training.sweep_budget import training_flop
 
 PEAK = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
 """Dense bf16 FLOPs a second, by the data sheets of the SXM modules."""
@@ -47,7 +48,7 @@ NOT_COUNTED = 3
 
 
 class Clock(TrainerCallback):
-    """Tokens, their FLOPs, and seconds of the steps that count."""
+    """Lengths of the windows, and seconds, of the steps that count."""
 
     def __init__(self) -> None:
         self._batches: list[torch.Tensor] = []
@@ -70,12 +71,11 @@ class Clock(TrainerCallback):
             self._batches.clear()
         self.seconds = now - self._begin
         if state.global_step == args.max_steps:
-            self.lengths = torch.cat(self._batches).double()
+            self.lengths = torch.cat(self._batches).cpu()
 
-    def flops(self, config: Any) -> float:
-        h, i, n_layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-        of_token = 6 * (n_layers * (4 * h * h + 2 * h * i) + h * h + h * config.vocab_size)
-        return float((of_token * self.lengths + 12 * n_layers * h * self.lengths**2).sum())
+    def flop(self, size: str) -> float:
+        # Without [CLS] and [SEP], as the formula wants them.
+        return training_flop(self.lengths.numpy() - 2, 609, size, RATES["p_select"]) * len(self.lengths)
 
 
 def clocked(trainer_class: type[Trainer], clock: Clock) -> type[Trainer]:
@@ -172,7 +172,9 @@ def main() -> None:
     found: dict[str, list[float]] = {}
     mfu: dict[str, list[float]] = {}
     memory: dict[str, float] = {}
-    config = grover_config(609, arguments.size)
+    # Of float32, and of modules with other clocks, the sheets say something else.
+    known = [peak for part, peak in PEAK.items() if gpu and part in gpu and "PCIe" not in gpu and arguments.bf16]
+    peak = known[0] if known else float("nan")
     with tempfile.TemporaryDirectory() as scratch:
         runs = Runs(Path(scratch), windows_of(Path(scratch), arguments.mbp), arguments)
         for seed in range(arguments.repeats):
@@ -183,8 +185,7 @@ def main() -> None:
                 clock = train(seed)
                 found.setdefault(name, []).append(float(clock.lengths.sum()) / clock.seconds)
                 if gpu:
-                    peak = next((peak for part, peak in PEAK.items() if part in gpu), float("nan"))
-                    mfu.setdefault(name, []).append(clock.flops(config) / clock.seconds / peak)
+                    mfu.setdefault(name, []).append(clock.flop(arguments.size) / clock.seconds / peak)
                     memory[name] = torch.cuda.max_memory_allocated() / 2**30
     print(
         f"\n{arguments.size}, batches of {arguments.batch}, {'bf16' if arguments.bf16 else 'float32'}, dropout "

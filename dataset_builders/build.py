@@ -21,9 +21,16 @@ from typing import Any
 import datasets
 
 import grover_hf
-from grover_hf.corpus.facts import default_config, read_all_facts, sha256_of_files, write_facts
+from grover_hf.corpus.facts import default_config, read_all_facts, write_facts
 from grover_hf.errors import InputError
-from grover_hf.files import cache_dir, folder_written_whole, refuse_existing, refuse_inputs, written_whole
+from grover_hf.files import (
+    cache_dir,
+    folder_written_whole,
+    refuse_existing,
+    refuse_inputs,
+    sha256_of_files,
+    written_whole,
+)
 from grover_hf.hub.cards import render_card
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),

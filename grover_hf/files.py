@@ -6,8 +6,9 @@ Nothing is ever written beside a user's file, and no reader ever sees half a fil
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from platformdirs import user_cache_dir
@@ -25,6 +26,15 @@ def file_key(path: Path) -> str:
     stat = path.stat()
     identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def sha256_of_files(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of the SHA-256 of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def refuse_existing(
@@ -65,7 +75,7 @@ def refuse_inputs(path: Path, inputs: Iterable[str | Path]) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside `path`; when the block ends well it becomes `path`, else it is removed."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path, "part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -84,14 +94,13 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     The caller has asked `refuse_existing` before: an existing folder is replaced.
     """
     path = Path(path).resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path, "part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
         yield beside
         if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = _beside(path, "old")
             os.replace(path, old)
             os.replace(beside, path)
             shutil.rmtree(old)
@@ -101,6 +110,11 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         raise _named(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    # By chance, and not by the process: those of two machines that share a folder may have one number.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{suffix}")
 
 
 def _named(error: OSError, path: Path) -> OSError:

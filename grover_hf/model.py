@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from grover_hf.errors import InputError
+from grover_hf.files import sha256_of_files
 from grover_hf.tokenization.special_tokens import MODEL_MAX_LENGTH, PAD_ID
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ _SIZES: dict[str, dict[str, int]] = {
     },
 }
 SIZES = tuple(_SIZES)
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 of the SHA-256 of the files with weights, by name."""
+    return sha256_of_files(sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]))
 
 
 def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) -> BertConfig:

@@ -7,6 +7,7 @@ import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from grover_hf.errors import InputError
+from grover_hf.model import weights_sha256
 
 _NEW = {"classifier", "score", "pooler"}
 """Modules that a fine-tuning adds to a pretrained model."""
@@ -98,6 +99,13 @@ def _pretrained(recipe: ModelChoice, config: Any) -> Any:
             "its configuration do not belong together."
         )
     return model
+
+
+def model_identity(recipe: ModelChoice, config: Any) -> dict[str, str | None]:
+    """Return what tells the weights from others of the same name: the commit on the Hub, or the files' SHA-256."""
+    if Path(recipe.model).is_dir():
+        return {"revision": None, "sha256": weights_sha256(Path(recipe.model))}
+    return {"revision": getattr(config, "_commit_hash", None) or recipe.revision, "sha256": None}
 
 
 def count_parameters(model: Any) -> dict[str, int]:

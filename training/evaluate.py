@@ -43,11 +43,12 @@ from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.splits import Places, bases_also_in, block_split
 from grover_hf.corpus.window_store import WindowStore, open_windows
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_existing
+from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.per_token import PredictionTally, per_token
 from grover_hf.metrics.report import read_metrics, write_metrics
 from grover_hf.metrics.window_bootstrap import WindowResamples
+from grover_hf.model import weights_sha256
 from grover_hf.progress import progress_bar
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
@@ -165,27 +166,29 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
     }
     judged = _judge(model, baselines, chosen, collator, plan)
     scores = report(judged, encoder)
-    write_tables(output, judged, scores, encoder, counts.singles)
-    return write_metrics(
-        output,
-        {
-            "task": "masked-token",
-            "model": {"kind": "pretrained", "name": plan.run, "parameters": model.num_parameters()},
-            "dataset": subject.judged.identity(),
-            "split": "test",
-            "n_windows": len(rows),
-            "masking": {
-                "p_select": collator.p_select, "p_mask": collator.p_mask, "p_random": collator.p_random,
-                "passes": plan.passes,
-            },
-            "trained_on": subject.trained_on.identity() if subject.recipe else None,
-            "share_of_bases_seen_in_training": _share_seen(subject, places, rows, train_places),
-            **scores,
-            "neighbour_weights": weights._asdict(),
-            "seed": collator.seed,
-            "seconds": time.perf_counter() - started,
+    content = {
+        "task": "masked-token",
+        "model": {
+            "kind": "pretrained", "name": plan.run, "sha256": weights_sha256(subject.model),
+            "parameters": model.num_parameters(),
         },
-    )
+        "dataset": subject.judged.identity(),
+        "split": "test",
+        "n_windows": len(rows),
+        "masking": {
+            "p_select": collator.p_select, "p_mask": collator.p_mask, "p_random": collator.p_random,
+            "passes": plan.passes,
+        },
+        "trained_on": subject.trained_on.identity() if subject.recipe else None,
+        "share_of_bases_seen_in_training": _share_seen(subject, places, rows, train_places),
+        **scores,
+        "neighbour_weights": weights._asdict(),
+        "seed": collator.seed,
+        "seconds": time.perf_counter() - started,
+    }
+    with folder_written_whole(output) as beside:
+        write_tables(beside, judged, scores, encoder, counts.singles)
+        return write_metrics(beside, content)
 
 
 def _check(plan: EvaluationPlan) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,9 @@ from grover_hf.files import folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import finetuned_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
-from grover_hf.metrics.report import write_metrics
+from grover_hf.metrics.report import with_environment, write_metrics
 from grover_hf.tokenization.export import portable_config
-from training.classifier import count_parameters, new_model, open_model
+from training.classifier import count_parameters, model_identity, new_model, open_model
 from training.launch import (
     Preempted,
     batch_shape,
@@ -39,12 +40,29 @@ from training.launch import (
     require_processes,
     run_script,
     scheduler_type,
+    sigterm_noted,
     world_size,
 )
 from training.loss import global_cross_entropy
 from training.recipe import recipe_field, recipe_from_command_line
-from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
-from training.task_data import Examples, Task, collator, longest_input, mean_over_windows, open_task, read_examples
+from training.run_folder import (
+    JsonLinesLog,
+    read_inputs,
+    require_same_run,
+    science_of,
+    write_inputs,
+    write_recipe,
+)
+from training.task_data import (
+    Examples,
+    Task,
+    collator,
+    examples_sha256,
+    longest_input,
+    mean_over_windows,
+    open_task,
+    read_examples,
+)
 from training.trainer_arguments import TrainingRecipe, trainer_arguments
 from training.watched_trainer import WatchedTrainer
 
@@ -108,7 +126,15 @@ class FinetuneTrainer(WatchedTrainer):
 
 
 def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
-    """Run a fine-tuning, a training a seed; return the content of `metrics.json`."""
+    """Run a fine-tuning, a training a seed; return the content of `metrics.json`.
+
+    SIGTERM ends it after a step; a seed that is trained is scored and kept all the same.
+    """
+    with sigterm_noted() as sigterm:
+        return _finetune(recipe, sigterm)
+
+
+def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any]:
     _check(recipe)
     run = Path(recipe.output)
     task = open_task(recipe.dataset, recipe.dataset_config)
@@ -133,26 +159,31 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
         )
     # Before anything is replaced: does the model open?
     n_parameters = count_parameters(new_model(recipe, config))
+    identity = model_identity(recipe, config)
+    reads = {"rows": task.facts.get("sha256") or examples_sha256(examples), **identity}
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
-            _prepare_folder(recipe, run)
+            _prepare_folder(recipe, run, reads)
 
     for seed in recipe.seeds:
         if (run / "seeds" / f"{seed}.json").exists():
             continue
         trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
+        trainer.sigterm = sigterm
         with memory_explained(shape[0], recipe.batch_size):
-            trainer.watched_train()
+            trainer.train()
             # The Trainer would score the test rows as if they were those of validation.
             trainer.compute_metrics = None
             logits = trainer.predict(examples["test"]).predictions
         if trainer.is_world_process_zero():
             _write_training(trainer, tokenizer, run, seed, _by_row(examples["test"], logits))
         trainer.accelerator.wait_for_everyone()
-    return _write_report(recipe, run, task, world, n_parameters) if arguments.process_index == 0 else {}
+    if arguments.process_index:
+        return {}
+    return _write_report(recipe, run, task, world, {**identity, **n_parameters})
 
 
-def _prepare_folder(recipe: FinetuneRecipe, run: Path) -> None:
+def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | None]) -> None:
     """Make the folder of the run, or see that it is one to go on with."""
     fields = dataclasses.asdict(recipe)
     if recipe.resume:
@@ -163,11 +194,12 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path) -> None:
         require_same_run(run, before, science_of(fields))
         if (run / "metrics.json").exists():
             raise InputError(f"{run} is finished: it has metrics.json.")
+        require_same_run(run, read_inputs(run), reads)
         return
     inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
     refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
     shutil.rmtree(run, ignore_errors=True)
-    (run / "seeds").mkdir(parents=True)
+    write_inputs(run, reads)
     write_recipe(run, fields)
 
 
@@ -302,7 +334,7 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
 
 
 def _write_report(
-    recipe: FinetuneRecipe, run: Path, task: Task, world: int, n_parameters: dict[str, int]
+    recipe: FinetuneRecipe, run: Path, task: Task, world: int, of_model: dict[str, Any]
 ) -> dict[str, Any]:
     by_seed = {training["seed"]: training for training in _trainings(run)}
     trainings = [by_seed[seed] for seed in recipe.seeds]
@@ -314,13 +346,12 @@ def _write_report(
     values = {name: float(np.mean(scores)) for name, scores in by_metric.items()}
     several = len(trainings) > 1
     spread = {name: float(np.std(scores, ddof=1)) if several else None for name, scores in by_metric.items()}
-    content = write_metrics(
-        run,
+    content = with_environment(
         {
             "task": task.facts.get("subset", task.name),
             "model": {
-                "kind": "fine-tuned", "name": recipe.model, "revision": recipe.revision,
-                "random_weights": recipe.random_weights, "lora_rank": recipe.lora_rank, **n_parameters,
+                "kind": "fine-tuned", "name": recipe.model, "random_weights": recipe.random_weights,
+                "lora_rank": recipe.lora_rank, **of_model,
             },
             "dataset": {
                 "name": task.name, "builder": task.facts.get("builder"), "config": task.config,
@@ -335,10 +366,12 @@ def _write_report(
             "seed": recipe.seeds[0],
             "seeds": trainings,
             "processes": world,
-        },
+        }
     )
     card = finetuned_card(content, dataclasses.asdict(recipe), task.class_names)
     (run / "model" / "README.md").write_text(card)
+    # The last file, for it says that the run is finished.
+    write_metrics(run, content)
     shutil.rmtree(run / "seeds")
     low, high = intervals["mcc"]
     print(f"{run}: test MCC {values['mcc']:.3f} ({low:.3f} to {high:.3f}), mean of {len(trainings)} seeds")

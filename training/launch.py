@@ -6,8 +6,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import torch
+from safetensors import SafetensorError
 
 from grover_hf.errors import InputError
 
@@ -148,14 +150,29 @@ def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
     """
     try:
         script()
-    except (InputError, OSError) as error:
-        sys.exit(f"error: {error}")
+    except (InputError, OSError, SafetensorError) as error:
+        _end_alone(f"error: {error}", 1)
+    except KeyboardInterrupt:
+        _end_alone(when_stopped, 130)
     except Preempted as stopped:
+        _leave_the_others()
         print(f"{stopped}; the same command with --resume true goes on", file=sys.stderr)
         sys.exit(PREEMPTED)
-    except KeyboardInterrupt:
-        print(when_stopped, file=sys.stderr)
-        sys.exit(130)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    _leave_the_others()
+
+
+def _end_alone(said: str, code: int) -> NoReturn:
+    """End a process of which no other knows that it ends."""
+    if world_size() == 1 and code == 1:
+        sys.exit(said)
+    print(said, file=sys.stderr, flush=True)
+    if world_size() > 1:
+        # The others may wait for this one, and it must not wait for them: that it is dead ends them all.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _leave_the_others() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +45,7 @@ from training.launch import (
     require_positive,
     require_processes,
     run_script,
+    sigterm_noted,
     world_size,
 )
 from training.loss import global_cross_entropy
@@ -144,7 +146,15 @@ def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
-    """Run a pretraining; return the content of `metrics.json`."""
+    """Run a pretraining; return the content of `metrics.json`.
+
+    SIGTERM ends it after its step; once it is trained, it is evaluated and written all the same.
+    """
+    with sigterm_noted() as sigterm:
+        return _pretrain(recipe, sigterm)
+
+
+def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any]:
     run = Path(recipe.output)
     world = world_size()
     require_positive(
@@ -223,12 +233,13 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         "processes": world,
         "seed": recipe.seed,
     }
+    trainer.sigterm = sigterm
     if destination is not None:
         trainer.add_callback(PushAtSave(destination, partial(_complete_checkpoint, encoder, recipe, report)))
     # log.jsonl has what the Trainer would print.
     trainer.remove_callback(PrinterCallback)
     with memory_explained(shape[0], recipe.batch_size):
-        trainer.watched_train(checkpoint)
+        trainer.train_from(checkpoint)
         # Scores are gathered from all processes by rows, which must be windows.
         trainer.data_collator = collator
         metrics = _evaluate(trainer)

@@ -32,18 +32,18 @@ class ResumableTrainer(WatchedTrainer):
     Args:
         run: What the run depends on, for the manifests.
         keep_checkpoints: How many whole checkpoints stay.
-        trainer: As for `WatchedTrainer`; `args` without `save_total_limit`, which knows of no torn checkpoints.
+        watched: As for `WatchedTrainer`; `args` without `save_total_limit`, which knows of no torn checkpoints.
     """
 
-    def __init__(self, *, run: dict[str, Any], keep_checkpoints: int, **trainer: Any) -> None:
-        super().__init__(**trainer)
+    def __init__(self, *, run: dict[str, Any], keep_checkpoints: int, **watched: Any) -> None:
+        super().__init__(**watched)
         self.progress = Progress()
         self._run = run
         self._keep_checkpoints = keep_checkpoints
         self._stopped = False
         self._clock = 0.0
 
-    def watched_train(self, checkpoint: Path | None = None) -> None:
+    def train_from(self, checkpoint: Path | None) -> None:
         """Train to the end, from a whole checkpoint if there is one.
 
         Raises:
@@ -53,7 +53,7 @@ class ResumableTrainer(WatchedTrainer):
         if checkpoint is not None:
             self.progress = Progress(**read_manifest(checkpoint)["progress"])
         self._clock = time.perf_counter()
-        super().watched_train(checkpoint)
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         self._count_time()
         if self._stopped:
             raise Preempted(f"SIGTERM: stopped after step {self.state.global_step}, whose checkpoint is written")

@@ -15,6 +15,7 @@ _NOT_SCIENCE = {
     "push_to", "push_license", "push_private",
 }
 """Fields of a recipe that may change when a run goes on."""
+_INPUTS = "seeds/inputs"
 _SESSION_ENDS = ("_runtime", "_per_second", "_preparation_time")
 """What the Trainer logs of a session, and that is no property of the run."""
 
@@ -28,6 +29,24 @@ def write_recipe(run: Path, recipe: dict[str, Any]) -> None:
 def science_of(recipe: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a recipe that may not change when its run goes on."""
     return {name: value for name, value in recipe.items() if name not in _NOT_SCIENCE}
+
+
+def write_inputs(run: Path, inputs: dict[str, str | None]) -> None:
+    """Keep the digests of what a run reads, as long as it may be stopped and go on."""
+    with written_whole(run / _INPUTS) as beside:
+        beside.write_text(json.dumps(inputs))
+
+
+def read_inputs(run: Path) -> dict[str, str | None]:
+    """Return the digests of what a run that was begun has read.
+
+    Raises:
+        InputError: If they are not there.
+    """
+    try:
+        return dict(json.loads((run / _INPUTS).read_text()))
+    except (OSError, ValueError):
+        raise InputError(f"{run}/{_INPUTS} is missing or damaged: the run must begin again.") from None
 
 
 def require_same_run(begun: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from grover_hf.metrics.report import read_metrics
 from training.checkpoints import newest_whole
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
-from training.run_folder import science_of
+from training.run_folder import read_inputs, science_of
 from training.side_by_side import Job
 
 GROVER = (sys.executable, "-m", "grover_hf.cli")
@@ -127,8 +127,13 @@ def run_cell(
         if (run / "metrics.json").exists() and (run / "model").exists():
             same = read_metrics(run)["dataset"]["sha256"] == dataset_sha256
             return FINISHED if same else State("other", "it has read other rows")
-        goes_on = script == "finetune" or newest_whole(run / "checkpoints")[0] is not None
-        return BEGUN if goes_on else MISSING
+        if script == "pretrain":
+            return MISSING if newest_whole(run / "checkpoints")[0] is None else BEGUN
+        try:
+            same = read_inputs(run)["rows"] == dataset_sha256
+        except InputError:
+            return MISSING
+        return BEGUN if same else State("other", "it was begun with other rows")
 
     command = (sys.executable, "-m", f"training.{script}", *command_line(options))
     return Cell(name=name, folder=run, command=command, state=state, **cell)

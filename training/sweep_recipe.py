@@ -75,6 +75,9 @@ def check_sweep(recipe: SweepRecipe) -> None:
     for model in recipe.models:
         if "model" not in model or set(model) & (set(_SET_BY_THE_SWEEP["finetune"]) - {"model"}):
             raise InputError(f"models has {model}; it needs model, a folder or a name on the Hub, and no data.")
+    names = [model["model"] for model in recipe.models]
+    if len(set(names)) != len(names):
+        raise InputError(f"models has {', '.join(names)}; each may stand there once, for its folder has its name.")
     # Read for their errors: unknown keys, wrong types.
     run_recipe(PretrainRecipe, "pretrain", recipe.pretrain, dataset="", tokenizer="", output="", max_steps=1)
     for model in [{"model": ""}, *recipe.models]:

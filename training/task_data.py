@@ -1,5 +1,6 @@
 """A task's rows as a model reads them: whose tokens, how long, in which batches."""
 
+import hashlib
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -125,6 +126,16 @@ def read_examples(
             around=around,
         )
     return examples
+
+
+def examples_sha256(examples: dict[str, Examples]) -> str:
+    """Return a digest of all that a training reads: ids, labels, rows."""
+    digest = hashlib.sha256()
+    for name, split in sorted(examples.items()):
+        digest.update(name.encode())
+        for ids, label, row in zip(split.input_ids, split.labels.tolist(), split.row.tolist(), strict=True):
+            digest.update(np.array([row, label, len(ids), *ids], "<i8").data)
+    return digest.hexdigest()
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:

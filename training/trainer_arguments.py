@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from grover_hf.errors import InputError
 from training.launch import scheduler_type
 from training.recipe import recipe_field
 
@@ -43,8 +44,15 @@ def trainer_arguments(
         seed: Of the order of examples and of dropout.
         device_batch: Examples at once on a device.
         accumulation: How often they are accumulated to a step.
+
+    Raises:
+        InputError: If the recipe wants bf16 of a GPU that has none.
     """
+    if recipe.bf16 and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"{torch.cuda.get_device_name()} has no bf16; say --bf16 false.")
     return {
+        # Said, for else bf16 is refused there.
+        "use_cpu": not torch.accelerator.is_available(),
         "output_dir": str(Path(recipe.output) / "checkpoints"),
         "per_device_train_batch_size": device_batch,
         "gradient_accumulation_steps": accumulation,

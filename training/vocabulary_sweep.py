@@ -106,8 +106,9 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
         write_recipe(output, dataclasses.asdict(recipe))
         write_budgets(budgets, output)
         failures = run(begin, len(cells), "trainings and baselines")
-        if any(output.glob("finetune/*/*/metrics.json")):
-            write_sweep_results(output)
+        names = {cell.name for cell in cells}
+        if any((output / name / "metrics.json").exists() for name in names if name.startswith("finetune/")):
+            write_sweep_results(output, names)
     return failures
 
 

@@ -7,14 +7,12 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf.errors import InputError
-from training.launch import sigterm_noted
 
 
 class WatchedTrainer(Trainer):
@@ -29,18 +27,10 @@ class WatchedTrainer(Trainer):
 
     def __init__(self, **trainer: Any) -> None:
         super().__init__(**trainer)
-        self._sigterm = threading.Event()
+        self.sigterm = threading.Event()
+        """Set when the process got SIGTERM; whoever trains puts one here that is."""
         self._loss: torch.Tensor | None = None
-
-    def watched_train(self, checkpoint: Path | None = None) -> None:
-        """Train to the end, from a checkpoint if there is one.
-
-        Raises:
-            Preempted: If a process got SIGTERM.
-            InputError: If a loss or gradient is no finite number.
-        """
-        with sigterm_noted() as self._sigterm:
-            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        self.add_callback(_OwnDropout())
 
     def examples_of_step(self) -> str:
         """Return which examples the last step was of, as a message names them."""
@@ -80,7 +70,7 @@ class WatchedTrainer(Trainer):
 
     def _look_at_step(self, loss: torch.Tensor, grad_norm: Any) -> None:
         """Agree on a step: its loss, and whether it is the last."""
-        own = torch.stack([loss, torch.full_like(loss, self._sigterm.is_set())])
+        own = torch.stack([loss, torch.full_like(loss, self.sigterm.is_set())])
         losses, sigterms = self.accelerator.gather(own).reshape(-1, 2).T.tolist()
         mean_loss = sum(losses) / len(losses)
         # Transformers 4 has no norm where nothing is clipped; the next loss tells then.
@@ -94,6 +84,19 @@ class WatchedTrainer(Trainer):
         self.after_step(mean_loss)
         if any(sigterms):
             self.stop_for_sigterm()
+
+
+class _OwnDropout(TrainerCallback):
+    """Gives each process but the first random numbers of its own; the Trainer gives all of them the same.
+
+    After the order of examples, which all must share, is settled; a checkpoint's random states come later.
+    """
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if args.process_index:
+            torch.manual_seed(args.seed + args.process_index)
 
 
 def _end_with_the_parent_alone(before: Callable[[int], None] | None, worker: int) -> None:

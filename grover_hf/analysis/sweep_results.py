@@ -1,6 +1,6 @@
 """A vocabulary sweep's folder as one table, the curves over cycles, and the chosen cycle."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,23 +44,27 @@ class SweepResults:
     """By vocabulary, masked-token accuracy within the likeliest 1, 2, ... tokens."""
 
 
-def read_sweep(folder: Path) -> SweepResults:
+def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
     """Read the runs of a sweep, as far as they are finished.
+
+    Args:
+        folder: Of the sweep.
+        names: Of its runs, which are their folders in it; what else lies there is of another recipe.
 
     Raises:
         InputError: If no fine-tuning is.
     """
     budgets = pd.read_csv(folder / VOCABULARIES).set_index("vocabulary")
-    pretrained = {run.name: read_metrics(run) for run in _finished(folder, "pretrain/*")}
+    pretrained = {run.name: read_metrics(run) for run in _finished(folder, names, "pretrain/")}
     tfidf = pd.DataFrame(
-        [_baseline_line(run) for run in _finished(folder, "baselines/next-*mer/tfidf-*")],
+        [_baseline_line(run) for run in _finished(folder, names, "baselines/", "/tfidf-")],
         columns=["k", "vocabulary", "accuracy", "low", "high"],
     )
     majority = {
         _k_of(run): read_metrics(run)["metrics"]["accuracy"]
-        for run in _finished(folder, "baselines/next-*mer/majority")
+        for run in _finished(folder, names, "baselines/", "/majority")
     }
-    runs = _finished(folder, "finetune/next-*mer/*")
+    runs = _finished(folder, names, "finetune/")
     if not runs:
         raise InputError(f"{folder} has no finished fine-tuning yet.")
     lines, seeds = [], []
@@ -88,8 +92,12 @@ def read_sweep(folder: Path) -> SweepResults:
     return SweepResults(table, pd.DataFrame(seeds), tfidf, curves, choice, why_none, top_k)
 
 
-def write_sweep_results(folder: Path) -> Path:
+def write_sweep_results(folder: Path, names: Collection[str]) -> Path:
     """Write `results/` into a sweep's folder, and print its Markdown.
+
+    Args:
+        folder: Of the sweep.
+        names: Of its runs.
 
     Returns:
         The folder with `sweep.md, sweep.png, sweep.csv, seeds.csv, tfidf.csv, curves.csv`.
@@ -97,7 +105,7 @@ def write_sweep_results(folder: Path) -> Path:
     Raises:
         InputError: If no fine-tuning is finished.
     """
-    results = read_sweep(folder)
+    results = read_sweep(folder, names)
     curves = [pd.DataFrame({"k": k, **vars(curve)}) for k, curve in results.curves.items()]
     tables = {"sweep": results.table, "seeds": results.seeds, "tfidf": results.tfidf}
     if curves:
@@ -139,8 +147,9 @@ def markdown(results: SweepResults) -> str:
     return "\n".join([*parts, _choice_text(results)])
 
 
-def _finished(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path.parent for path in folder.glob(f"{pattern}/metrics.json"))
+def _finished(folder: Path, names: Collection[str], kind: str, which: str = "") -> list[Path]:
+    runs = (folder / name for name in sorted(names) if name.startswith(kind) and which in name)
+    return [run for run in runs if (run / "metrics.json").exists()]
 
 
 def _k_of(run: Path) -> int:

@@ -32,10 +32,12 @@ def gc_content(
     """
     gc, test_gc = _gc_shares(sequences), _gc_shares(test_sequences)
     n_bins = min(_MOST_GC_BINS, max(1, int(np.sqrt(len(gc)))))
-    borders = np.unique(np.quantile(gc, np.arange(1, n_bins) / n_bins))
+    # A train row is at each border, and one above the last: no bin is empty.
+    borders = np.unique(np.quantile(gc, np.arange(1, n_bins) / n_bins, method="lower"))
+    borders = borders[borders < gc.max()]
     n_rows = np.zeros((len(borders) + 1, n_classes), np.float32)
     np.add.at(n_rows, (np.searchsorted(borders, gc, side="left"), labels), 1)
-    shares: NDArray[np.float32] = n_rows / np.maximum(n_rows.sum(1, keepdims=True), 1)
+    shares: NDArray[np.float32] = n_rows / n_rows.sum(1, keepdims=True)
     return np.take(shares, np.searchsorted(borders, test_gc, side="left"), axis=0)
 
 

@@ -1,12 +1,12 @@
 """`facts.json`: what a dataset configuration was made from. Written by builders, read by training."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from grover_hf.errors import InputError
+from grover_hf.files import sha256_of_files
 
 _NAME = "facts.json"
 
@@ -73,15 +73,6 @@ def require_whole_files(folder: str | Path, config_name: str) -> None:
         raise InputError(
             f"{folder}: the Parquet files of {config_name} are damaged or were changed; build it again."
         )
-
-
-def sha256_of_files(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of the SHA-256 of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def read_all_facts(folder: str | Path) -> dict[str, dict[str, Any]]:

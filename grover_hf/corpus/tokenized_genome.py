@@ -24,9 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grover_hf.compiled import compiled
-from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.errors import InputError, shorten
-from grover_hf.files import cache_dir, file_key, folder_written_whole, refuse_existing
+from grover_hf.files import cache_dir, file_key, folder_written_whole, refuse_existing, sha256_of_files
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
 from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest

@@ -28,15 +28,20 @@ def versions() -> dict[str, str]:
     }
 
 
-def write_metrics(run: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Write `RUN/metrics.json` with schema, command, versions and date; return its content."""
-    whole = {
+def with_environment(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of `metrics.json` with schema, command, versions and date."""
+    return {
         "schema": _SCHEMA,
         **content,
         "command": " ".join(sys.orig_argv),
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def write_metrics(run: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Write `RUN/metrics.json`, with schema, command, versions and date; return its content."""
+    whole = with_environment(content)
     with written_whole(run / "metrics.json") as beside:
         beside.write_text(json.dumps(whole, indent=2) + "\n")
     return whole

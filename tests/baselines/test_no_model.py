@@ -56,3 +56,9 @@ def test_gc_content_finds_a_small_but_sure_difference():
     rows = sequences(0.40, 150) + sequences(0.41, 50)
     found = gc_content(rows, np.repeat([0, 1], [150, 50]), sequences(0.40, 5) + sequences(0.41, 5), 2)
     assert found.argmax(1).tolist() == [0] * 5 + [1] * 5
+
+
+def test_more_gc_than_any_train_row_has_is_as_the_most_that_one_has():
+    train = ["A" * 10] * 8 + ["G" * 5 + "A" * 5] * 8
+    found = gc_content(train, np.repeat([0, 1], 8), ["G" * 10, "G" * 5 + "A" * 5, "A" * 10], 2)
+    assert found.tolist() == [[0, 1], [0, 1], [1, 0]]

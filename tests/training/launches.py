@@ -25,8 +25,8 @@ from safetensors.torch import load_file
 import grover_hf.files
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
-from grover_hf.corpus.facts import sha256_of_files
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.files import sha256_of_files
 from grover_hf.genome import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from training import checkpoints, finetune, pretrain, resumable_trainer

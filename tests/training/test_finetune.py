@@ -5,12 +5,13 @@ import os
 import re
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict, load_dataset
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
     AutoModelForSequenceClassification,
@@ -27,7 +28,7 @@ from dataset_builders.classification.builder import plan
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
 from grover_hf.metrics.predictions import read_predictions
-from grover_hf.model import grover_config
+from grover_hf.model import grover_config, weights_sha256
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer, write_tokenizer_files
 from grover_hf.tokenization.kmer import KmerEncoder
@@ -232,7 +233,7 @@ def test_a_batch_that_does_not_fit_names_a_smaller_one_with_the_same_global_batc
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
-    monkeypatch.setattr("training.finetune.FinetuneTrainer.watched_train", full)
+    monkeypatch.setattr("training.finetune.FinetuneTrainer.train", full)
     with pytest.raises(InputError, match="--per_device_batch_size 8: batch_size stays 16, by accumulation"):
         finetune(recipe())
     assert explained_out_of_memory(RuntimeError("shapes differ"), 16, 16) is None
@@ -287,8 +288,8 @@ def test_a_stopped_run_goes_on_after_the_seeds_that_it_finished(recipe, tmp_path
             raise KeyboardInterrupt
         return train(trainer)
 
-    train = FinetuneTrainer.watched_train
-    monkeypatch.setattr("training.finetune.FinetuneTrainer.watched_train", stopped)
+    train = FinetuneTrainer.train
+    monkeypatch.setattr("training.finetune.FinetuneTrainer.train", stopped)
     with pytest.raises(KeyboardInterrupt):
         finetune(recipe(seeds=[0, 1, 2]))
     with pytest.raises(InputError, match="was begun with another learning_rate"):
@@ -346,6 +347,40 @@ def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_i
         with pytest.raises(Preempted, match="after step 2 of seed 1; the seeds that are finished are kept"):
             finetune(recipe(seeds=[0, 1]))
     assert finetune(recipe(seeds=[0, 1], resume=True))["metrics"] == straight["metrics"]
+
+
+def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
+    recipe, tmp_path, task, tiny_model, monkeypatch
+):
+    rows, model = tmp_path / "plain", Path(shutil.copytree(tiny_model, tmp_path / "tiny"))
+    rows.mkdir()
+    plain = {name: split.select_columns(["sequence", "label"]) for name, split in load_dataset(str(task)).items()}
+    for name, split in plain.items():
+        split.to_csv(rows / f"{name}.csv")
+    made = recipe(dataset=str(rows), model=str(model), seeds=[0, 1])
+
+    def stopped(trainer, *args):
+        if trainer.args.seed == 1:
+            raise KeyboardInterrupt
+        look_at_step(trainer, *args)
+
+    look_at_step = FinetuneTrainer._look_at_step
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneTrainer, "_look_at_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(made)
+    resumed = dataclasses.replace(made, resume=True)
+    plain["train"].select(range(1, len(plain["train"]))).to_csv(rows / "train.csv")
+    with pytest.raises(InputError, match="was begun with another rows"):
+        finetune(resumed)
+    plain["train"].to_csv(rows / "train.csv")
+    weights = load_file(model / "model.safetensors")
+    others = {name: values + 1 for name, values in weights.items()}
+    save_file(others, model / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="was begun with another sha256"):
+        finetune(resumed)
+    shutil.copy(tiny_model / "model.safetensors", model)
+    assert finetune(resumed)["model"]["sha256"] == weights_sha256(tiny_model)
 
 
 def test_a_model_that_does_not_open_leaves_the_run_that_is_there(recipe, tmp_path):

@@ -32,7 +32,7 @@ from training import finetune, pretrain, vocabulary_sweep
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
 from training.recipe import RECIPES, read_recipe, recipe_from_command_line
-from training.run_folder import write_recipe
+from training.run_folder import write_inputs, write_recipe
 from training.side_by_side import Failure, Job, Stopped, only_one, run_side_by_side
 from training.sweep_budget import training_flop
 from training.sweep_cells import BEGUN, FINISHED, MISSING, Cell, State, command_line, run_cell, states_of
@@ -187,7 +187,10 @@ def test_a_run_is_finished_by_its_metrics_its_recipe_and_its_rows(finetune_recip
 def test_a_stopped_fine_tuning_goes_on_a_pretraining_only_from_a_checkpoint(finetune_recipe, recipe, tmp_path):
     pretend_finished(finetune_recipe())
     (tmp_path / "run" / "metrics.json").unlink()
+    assert state_of(finetune_recipe()) == MISSING
+    write_inputs(tmp_path / "run", {"rows": "rows"})
     assert state_of(finetune_recipe()) == BEGUN
+    assert state_of(finetune_recipe(), "other rows") == State("other", "it was begun with other rows")
     shutil.rmtree(tmp_path / "run")
     pretend_finished(recipe())
     (tmp_path / "run" / "metrics.json").unlink()
@@ -282,7 +285,7 @@ def pretended(in_process, monkeypatch):
 
     monkeypatch.setattr(pretrain, "main", pretend(PretrainRecipe, "pretrain"))
     monkeypatch.setattr(finetune, "main", pretend(FinetuneRecipe, "finetune"))
-    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda folder: None)
+    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda *_: None)
     return in_process
 
 
@@ -408,6 +411,7 @@ def test_equal_tokens_are_equal_steps_of_any_vocabulary_and_equal_bases_are_not(
         ({"finetune": {"config": "nothing"}}, "no recipe nothing; packaged ones are"),
         ({"tfidf": ["bpe-600"]}, "tfidf has bpe-600; it takes kmer-K, or one of bpe-20, bpe-60"),
         ({"models": [{"revision": "main"}]}, "it needs model"),
+        ({"models": [{"model": "a/b"}, {"model": "a/b", "random_weights": True}]}, "each may stand there"),
         ({"task_chromosomes": ["chr21"]}, "no chromosome 'chr21'; it has sim1"),
         ({"chromosomes": ["sim3"]}, "there is no chromosome left"),
         ({"chromosomes": "some"}, "it is all, primary, or a list of names"),
@@ -517,8 +521,12 @@ def made_up(tmp_path):
     return folder
 
 
+def runs_of(folder):
+    return {str(path.parent.relative_to(folder)) for path in folder.rglob("metrics.json")}
+
+
 def test_the_table_has_who_is_how_far_behind_the_best_and_the_cycle_is_chosen(made_up):
-    results = read_sweep(made_up)
+    results = read_sweep(made_up, runs_of(made_up))
     of_2 = results.table[results.table["k"] == 2].set_index("vocabulary")
     assert of_2.index[0] == "bpe-600"
     assert of_2.loc["bpe-600", "behind_best"] == 0
@@ -541,16 +549,24 @@ def test_the_table_has_who_is_how_far_behind_the_best_and_the_cycle_is_chosen(ma
 
 def test_without_all_cycles_of_every_k_no_cycle_is_chosen_and_the_reason_is_said(made_up):
     shutil.rmtree(made_up / "finetune" / "next-4mer" / "bpe-100")
-    results = read_sweep(made_up)
+    results = read_sweep(made_up, runs_of(made_up))
     assert results.choice is None
     assert "No cycle is chosen. k = 4: There are 4 counts of cycles; a curve needs 5" in markdown(results)
-    assert sorted(path.name for path in write_sweep_results(made_up).glob("*.png")) == ["sweep.png"]
+    written = write_sweep_results(made_up, runs_of(made_up))
+    assert [path.name for path in written.glob("*.png")] == ["sweep.png"]
+
+
+def test_runs_of_another_recipe_that_lie_in_the_folder_are_no_results(made_up):
+    names = {name for name in runs_of(made_up) if not name.endswith(("bpe-2500", "kmer-4"))}
+    results = read_sweep(made_up, names)
+    assert set(results.table["vocabulary"]) == {"bpe-100", "bpe-300", "bpe-600", "bpe-1200"}
+    assert results.choice is None
 
 
 def test_a_sweep_without_a_finished_run_has_no_results(made_up):
     shutil.rmtree(made_up / "finetune")
     with pytest.raises(InputError, match="no finished fine-tuning"):
-        read_sweep(made_up)
+        read_sweep(made_up, runs_of(made_up))
 
 
 @pytest.mark.slow
