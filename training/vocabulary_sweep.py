@@ -34,7 +34,7 @@ from typing import Any
 import torch
 
 from grover_hf.analysis.figures import require_matplotlib
-from grover_hf.analysis.sweep_results import write_sweep_results
+from grover_hf.analysis.sweep_report import write_sweep_results
 from grover_hf.analysis.vocabulary_selection import require_loess
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
@@ -50,10 +50,9 @@ from training.finetune import FinetuneRecipe
 from training.launch import PREEMPTED, run_script, sigterm_noted, world_size
 from training.recipe import recipe_from_command_line
 from training.run_folder import write_recipe
-from training.side_by_side import Failure, Stopped, only_one, run_side_by_side
-from training.sweep_budget import Budget, budget_of, write_budgets
-from training.sweep_cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
-from training.sweep_recipe import (
+from training.sweep.budget import Budget, budget_of, write_budgets
+from training.sweep.cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
+from training.sweep.recipe import (
     SweepRecipe,
     check_sweep,
     data_folder,
@@ -61,6 +60,7 @@ from training.sweep_recipe import (
     pretrain_recipe,
     run_recipe,
 )
+from training.sweep.side_by_side import Failure, Stopped, only_one, run_side_by_side
 
 _CONTEXT_BP = 50
 """What a row of next-k-mer prediction shows."""

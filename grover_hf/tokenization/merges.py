@@ -6,16 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from grover_hf.errors import InputError
 from grover_hf.files import written_whole
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
 from grover_hf.tokenization.vocabulary import vocabulary_sha256
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 HEADER = "#version: 0.2"
 """The first line of a merges file, as `tokenizers` writes it; ours adds `key=value` facts."""
@@ -113,12 +109,6 @@ class MergeTable:
         facts = {"cycles": str(len(self)), "vocabulary_sha256": self.vocabulary_sha256}
         with written_whole(Path(path)) as beside:
             beside.write_text(header_line(facts) + merge_lines(self.merges))
-
-    def to_tokenizer(self) -> PreTrainedTokenizerFast:
-        """Return the tokenizer that `grover export-tokenizer` saves."""
-        from grover_hf.tokenization.export import bpe_tokenizer
-
-        return bpe_tokenizer(self)
 
 
 def header_line(facts: dict[str, str]) -> str:

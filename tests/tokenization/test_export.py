@@ -6,7 +6,13 @@ from transformers import AutoTokenizer
 from grover_hf.errors import InputError
 from grover_hf.model import grover_config
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from grover_hf.tokenization.export import kmer_tokenizer, load_encoder, save_tokenizer, vocabulary_encoder
+from grover_hf.tokenization.export import (
+    bpe_tokenizer,
+    kmer_tokenizer,
+    load_encoder,
+    save_tokenizer,
+    vocabulary_encoder,
+)
 from grover_hf.tokenization.kmer import KmerEncoder
 
 SPECIAL_IDS = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
@@ -68,8 +74,8 @@ def test_the_class_name_is_one_that_transformers_4_knows(encoder, tmp_path):
     assert "auto_map" not in config
 
 
-def test_to_tokenizer_is_the_saved_one(simulated_merges, tokenizer):
-    made = simulated_merges.to_tokenizer()
+def test_the_tokenizer_of_merges_is_the_saved_one(simulated_merges, tokenizer):
+    made = bpe_tokenizer(simulated_merges)
     assert made("ACGTNacgttt").input_ids == tokenizer("ACGTNacgttt").input_ids
     assert made.backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()
 

@@ -17,7 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForMaskedLM
 from typer.testing import CliRunner
 
-from grover_hf.analysis.sweep_results import VOCABULARIES, markdown, read_sweep, write_sweep_results
+from grover_hf.analysis.sweep_report import markdown, write_sweep_results
+from grover_hf.analysis.sweep_results import VOCABULARIES, read_sweep
 from grover_hf.cli import app
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
@@ -33,10 +34,10 @@ from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
 from training.recipe import RECIPES, read_recipe, recipe_from_command_line
 from training.run_folder import write_inputs, write_recipe
-from training.side_by_side import Failure, Job, Stopped, only_one, run_side_by_side
-from training.sweep_budget import training_flop
-from training.sweep_cells import BEGUN, FINISHED, MISSING, Cell, State, command_line, run_cell, states_of
-from training.sweep_recipe import SweepRecipe, check_sweep
+from training.sweep.budget import training_flop
+from training.sweep.cells import BEGUN, FINISHED, MISSING, Cell, State, command_line, run_cell, states_of
+from training.sweep.recipe import SweepRecipe, check_sweep
+from training.sweep.side_by_side import Failure, Job, Stopped, only_one, run_side_by_side
 from training.vocabulary_sweep import sweep
 
 

@@ -20,7 +20,7 @@ from training.checkpoints import newest_whole
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
 from training.run_folder import read_inputs, science_of
-from training.side_by_side import Job
+from training.sweep.side_by_side import Job
 
 GROVER = (sys.executable, "-m", "grover_hf.cli")
 _PLACES = {"dataset", "tokenizer", "model"}

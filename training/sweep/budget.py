@@ -18,7 +18,7 @@ from grover_hf.files import written_whole
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
-from training.sweep_recipe import SweepRecipe, data_folder, pretrain_recipe
+from training.sweep.recipe import SweepRecipe, data_folder, pretrain_recipe
 
 
 @dataclass(frozen=True)
