@@ -33,7 +33,7 @@ SIZES = tuple(_SIZES)
 
 def weights_sha256(folder: Path) -> str:
     """Return the SHA-256 of the SHA-256 of the files with weights, by name."""
-    return sha256_of_files(sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]))
+    return sha256_of_files(sorted([*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]))
 
 
 def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) -> BertConfig:

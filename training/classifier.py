@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from grover_hf.errors import InputError
 from grover_hf.model import weights_sha256
@@ -101,11 +102,12 @@ def _pretrained(recipe: ModelChoice, config: Any) -> Any:
     return model
 
 
-def model_identity(recipe: ModelChoice, config: Any) -> dict[str, str | None]:
+def model_identity(recipe: ModelChoice) -> dict[str, str | None]:
     """Return what tells the weights from others of the same name: the commit on the Hub, or the files' SHA-256."""
     if Path(recipe.model).is_dir():
         return {"revision": None, "sha256": weights_sha256(Path(recipe.model))}
-    return {"revision": getattr(config, "_commit_hash", None) or recipe.revision, "sha256": None}
+    config = cached_file(recipe.model, "config.json", revision=recipe.revision)
+    return {"revision": extract_commit_hash(config, None) or recipe.revision, "sha256": None}
 
 
 def count_parameters(model: Any) -> dict[str, int]:

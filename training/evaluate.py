@@ -58,6 +58,7 @@ from training.evaluation_report import (
     FREQUENCY,
     MODEL,
     NEIGHBOURS,
+    PER_TOKEN,
     Judged,
     report,
     summary,
@@ -150,7 +151,7 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
         )
     output = Path(plan.output or subject.model.parent / "evaluation" / subject.judged.config)
     read = [subject.model, subject.judged.folder, subject.trained_on.folder]
-    refuse_existing(output, overwrite=plan.overwrite, marker="metrics.json", inputs=read)
+    refuse_existing(output, overwrite=plan.overwrite, marker=PER_TOKEN, inputs=read)
     collator = _collator(plan, subject.recipe, len(encoder.tokens))
     test, places = subject.judged.split("test")
     rows = _chosen_rows(places, plan.windows)

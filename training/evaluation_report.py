@@ -18,6 +18,8 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 MODEL, NEIGHBOURS, FREQUENCY = "model", "neighbour_counts", "frequency"
+PER_TOKEN = "per_token.csv"
+"""The table that an evaluation alone writes."""
 SHOWN = {MODEL: "model", NEIGHBOURS: "neighbour counts", FREQUENCY: "token frequency"}
 """The predictors, and what they are called on the screen and in figures."""
 
@@ -64,7 +66,7 @@ def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
 def write_tables(
     output: Path, judged: Judged, found: Mapping[str, Any], encoder: Encoder, frequencies: NDArray[np.integer]
 ) -> None:
-    """Write `per_token.csv`, a line for each type of token, and the figures; replace them if they are there.
+    """Write `PER_TOKEN`, a line for each type of token, and the figures; replace them if they are there.
 
     Args:
         output: The folder.
@@ -73,7 +75,7 @@ def write_tables(
         encoder: Of the vocabulary.
         frequencies: Occurrences of each type in the train windows, shape (V,).
     """
-    with written_whole(output / "per_token.csv") as beside, open(beside, "w", newline="") as file:
+    with written_whole(output / PER_TOKEN) as beside, open(beside, "w", newline="") as file:
         writer = csv.writer(file)
         names = [f"{name}_{column}" for name in judged.types for column in _TYPE_COLUMNS]
         writer.writerow(["id", "token", "bases", "train_count", "n_masked", *names])

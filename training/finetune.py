@@ -47,6 +47,7 @@ from training.loss import global_cross_entropy
 from training.recipe import recipe_field, recipe_from_command_line
 from training.run_folder import (
     JsonLinesLog,
+    has_inputs,
     read_inputs,
     require_same_run,
     science_of,
@@ -107,6 +108,9 @@ class FinetuneTrainer(WatchedTrainer):
         return f"It is a step of seed {self.args.seed}; seeds before it are kept."
 
     def stop_for_sigterm(self) -> None:
+        # A seed that is trained is scored; the next one's first step ends the run.
+        if self.state.global_step >= self.state.max_steps:
+            return
         raise Preempted(
             f"SIGTERM: stopped after step {self.state.global_step} of seed {self.args.seed}; the seeds that are "
             "finished are kept"
@@ -138,7 +142,8 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     _check(recipe)
     run = Path(recipe.output)
     task = open_task(recipe.dataset, recipe.dataset_config)
-    config, tokenizer = open_model(recipe, task.class_names)
+    loaded = _pinned(recipe, run)
+    config, tokenizer = open_model(loaded, task.class_names)
     examples = read_examples(
         task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
         max_tokens=_max_tokens(recipe, tokenizer, config),
@@ -158,8 +163,10 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
             f"examples have {n_steps} steps in all: the learning rate would never be reached."
         )
     # Before anything is replaced: does the model open?
-    n_parameters = count_parameters(new_model(recipe, config))
-    identity = model_identity(recipe, config)
+    n_parameters = count_parameters(new_model(loaded, config))
+    identity = model_identity(loaded)
+    # What the name on the Hub stands for may change between seeds.
+    loaded = dataclasses.replace(loaded, revision=identity["revision"])
     reads = {"rows": task.facts.get("sha256") or examples_sha256(examples), **identity}
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
@@ -168,7 +175,7 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     for seed in recipe.seeds:
         if (run / "seeds" / f"{seed}.json").exists():
             continue
-        trainer = _trainer(recipe, run, seed, shape, examples, config, tokenizer)
+        trainer = _trainer(loaded, run, seed, shape, examples, config, tokenizer)
         trainer.sigterm = sigterm
         with memory_explained(shape[0], recipe.batch_size):
             trainer.train()
@@ -181,6 +188,13 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     if arguments.process_index:
         return {}
     return _write_report(recipe, run, task, world, {**identity, **n_parameters})
+
+
+def _pinned(recipe: FinetuneRecipe, run: Path) -> FinetuneRecipe:
+    """Return the recipe with the commit of the model that its run began with, if it goes on."""
+    if not recipe.resume or recipe.revision is not None or not has_inputs(run):
+        return recipe
+    return dataclasses.replace(recipe, revision=read_inputs(run)["revision"])
 
 
 def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | None]) -> None:

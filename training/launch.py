@@ -21,7 +21,7 @@ Not 143, which is what a shell says of a process that SIGTERM killed.
 
 
 class Preempted(Exception):  # noqa: N818
-    """SIGTERM stopped the run after a step, and its checkpoint is written."""
+    """SIGTERM stopped the run after a step; it can go on."""
 
 
 def world_size() -> int:
@@ -63,8 +63,8 @@ def require_processes(*, wanted: int | None, bf16: bool, joined: int, n_gpu: int
     if not wanted == started == joined:
         raise InputError(
             f"{wanted} processes should train together; the launch started {started}, of which "
-            f"{joined} know of each other. On CPUs, say ACCELERATE_USE_CPU=true accelerate launch "
-            "--config_file training/recipes/accelerate/cpu_2.yaml."
+            f"{joined} know of each other. On CPUs, say accelerate launch --config_file "
+            "training/recipes/accelerate/cpu_2.yaml, and ACCELERATE_USE_CPU=true before it where there is a GPU."
         )
     if n_gpu > 1:
         raise InputError(

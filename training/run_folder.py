@@ -37,6 +37,11 @@ def write_inputs(run: Path, inputs: dict[str, str | None]) -> None:
         beside.write_text(json.dumps(inputs))
 
 
+def has_inputs(run: Path) -> bool:
+    """Return whether digests of what a run reads are kept."""
+    return (run / _INPUTS).exists()
+
+
 def read_inputs(run: Path) -> dict[str, str | None]:
     """Return the digests of what a run that was begun has read.
 

@@ -48,8 +48,16 @@ class WatchedTrainer(Trainer):
         """Called after each step with its loss, a finite number."""
 
     def get_train_dataloader(self) -> Any:
-        """Return the Trainer's, with workers that outlive a SIGTERM to all processes of a job."""
-        loader = super().get_train_dataloader()
+        """Return the Trainer's, as those below: with workers that outlive a SIGTERM to all processes of a job."""
+        return self._with_lasting_workers(super().get_train_dataloader())
+
+    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        return self._with_lasting_workers(super().get_eval_dataloader(*args, **kwargs))
+
+    def get_test_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        return self._with_lasting_workers(super().get_test_dataloader(*args, **kwargs))
+
+    def _with_lasting_workers(self, loader: Any) -> Any:
         if self.args.dataloader_num_workers and sys.platform == "linux":
             inner = loader.base_dataloader
             inner.worker_init_fn = partial(_end_with_the_parent_alone, inner.worker_init_fn)

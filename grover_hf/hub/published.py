@@ -235,6 +235,8 @@ def _load_weights(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} holds more than weights, or is damaged. None of it was run.") from error
     except OSError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{path} does not fit into the memory, or is damaged.") from error
     except Exception as error:
         # Damaged bytes make the unpickler raise anything.
         raise InputError(f"{path} is damaged, or was cut short: copy or download it again.") from error

@@ -281,3 +281,11 @@ def test_the_command_prints_the_table_and_writes_into_the_run(trained, capsys):
     assert (trained / "evaluation" / "bpe-600" / "metrics.json").exists()
     with pytest.raises(SystemExit, match="error: .*nowhere is neither a run"):
         main([str(trained / "nowhere")])
+
+
+def test_a_folder_that_no_evaluation_made_is_not_replaced(judge, trained):
+    other = trained.parent / "other"
+    shutil.copytree(trained, other)
+    with pytest.raises(InputError, match=r"has no per_token.csv, so this command did not make it"):
+        judge(output=str(other), overwrite=True)
+    assert (other / "model" / "config.json").exists()

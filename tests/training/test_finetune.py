@@ -5,12 +5,15 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from datasets import Dataset, DatasetDict, load_dataset
+from huggingface_hub import HfApi
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
@@ -381,6 +384,66 @@ def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
         finetune(resumed)
     shutil.copy(tiny_model / "model.safetensors", model)
     assert finetune(resumed)["model"]["sha256"] == weights_sha256(tiny_model)
+
+
+def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes_on(
+    recipe, hub, repo_id, tiny_model, tmp_path, monkeypatch
+):
+    api = HfApi()
+    api.create_repo(repo_id)
+    first = api.upload_folder(repo_id=repo_id, folder_path=tiny_model).oid
+    made = recipe(model=repo_id, seeds=[0, 1])
+
+    def moved_on(trainer, *args):
+        if trainer.args.seed == 1:
+            weights = load_file(tiny_model / "model.safetensors")
+            save_file({name: values + 1 for name, values in weights.items()}, tmp_path / "w", {"format": "pt"})
+            api.upload_file(repo_id=repo_id, path_or_fileobj=tmp_path / "w", path_in_repo="model.safetensors")
+            raise KeyboardInterrupt
+        look_at_step(trainer, *args)
+
+    look_at_step = FinetuneTrainer._look_at_step
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneTrainer, "_look_at_step", moved_on)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(made)
+    assert api.repo_info(repo_id).sha != first
+    report = finetune(dataclasses.replace(made, resume=True))
+    assert report["model"]["revision"] == first
+    straight = finetune(recipe(model=str(tiny_model), output=str(tmp_path / "straight"), seeds=[0, 1]))
+    assert report["metrics"] == straight["metrics"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_seed_whose_training_has_ended_is_scored_though_sigterm_came(recipe, tmp_path, monkeypatch, workers):
+    loading = []
+
+    def terminate():
+        # As a scheduler does it: to all processes of the job, by a process that is none of them.
+        loaders = [one.pid for one in psutil.Process().children() if one.name() == "pt_data_worker"]
+        loading.extend(loaders)
+        subprocess.run(["kill", *map(str, [os.getpid(), *loaders])], check=True)
+
+    def look(trainer, *args):
+        if trainer.args.seed == 0 and trainer.state.global_step == trainer.state.max_steps:
+            terminate()
+        look_at_step(trainer, *args)
+
+    def predicted(trainer, *args, **kwargs):
+        if trainer.args.seed == 0:
+            terminate()
+        return prediction_step(trainer, *args, **kwargs)
+
+    look_at_step, prediction_step = FinetuneTrainer._look_at_step, FinetuneTrainer.prediction_step
+    # Of many small batches, so that workers are at work.
+    few = {"per_device_batch_size": 1, "workers": workers}
+    straight = finetune(recipe(output=str(tmp_path / "straight"), **few))
+    monkeypatch.setattr(FinetuneTrainer, "_look_at_step", look)
+    monkeypatch.setattr(FinetuneTrainer, "prediction_step", predicted)
+    assert finetune(recipe(**few))["metrics"] == straight["metrics"]
+    assert bool(loading) == bool(workers)
+    with pytest.raises(Preempted, match="after step 1 of seed 1"):
+        finetune(recipe(output=str(tmp_path / "two"), seeds=[0, 1], **few))
 
 
 def test_a_model_that_does_not_open_leaves_the_run_that_is_there(recipe, tmp_path):
