@@ -414,6 +414,7 @@ def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes
     assert report["metrics"] == straight["metrics"]
 
 
+@pytest.mark.slow
 def test_a_seed_whose_training_has_ended_is_scored_though_sigterm_came(recipe, tmp_path, monkeypatch):
     loading = []
 

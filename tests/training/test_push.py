@@ -31,6 +31,7 @@ def pushed(hub, repo):
     return said
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_commit_a_save_and_one_more(hub, changes, repo_id, tmp_path):
     runs = tmp_path / "runs.json"
     runs.write_text(json.dumps([["pretrain", {**changes, "processes": 2}]]))
