@@ -103,9 +103,9 @@ def _pretrained(recipe: ModelChoice, config: Any) -> Any:
 
 
 def model_identity(recipe: ModelChoice) -> dict[str, str | None]:
-    """Return what tells the weights from others of the same name: the commit on the Hub, or the files' SHA-256."""
+    """Return what tells a model from others of its name: its commit on the Hub, or the SHA-256 of its weights."""
     if Path(recipe.model).is_dir():
-        return {"revision": None, "sha256": weights_sha256(Path(recipe.model))}
+        return {"revision": None, "sha256": None if recipe.random_weights else weights_sha256(Path(recipe.model))}
     config = cached_file(recipe.model, "config.json", revision=recipe.revision)
     return {"revision": extract_commit_hash(config, None) or recipe.revision, "sha256": None}
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from grover_hf.errors import InputError
 
 
-class WatchedTrainer(Trainer):
+class WatchedTrainer(Trainer, ABC):
     """The Trainer, which ends at a number that is not finite, and after the step in which SIGTERM came.
 
     After each step all processes agree on its loss, and on whether one of them got SIGTERM: one gather of
@@ -32,17 +33,17 @@ class WatchedTrainer(Trainer):
         self._loss: torch.Tensor | None = None
         self.add_callback(_OwnDropout())
 
+    @abstractmethod
     def examples_of_step(self) -> str:
         """Return which examples the last step was of, as a message names them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def what_is_kept(self) -> str:
         """Return what a training that ends here leaves, as a message says it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop_for_sigterm(self) -> None:
         """End the training; called by all processes, after the same step."""
-        raise NotImplementedError
 
     def after_step(self, loss: float) -> None:
         """Called after each step with its loss, a finite number."""

@@ -39,7 +39,8 @@ _FORMAT = 2
 _ANCHOR_EVERY = 128
 _WORTH_A_THREAD = 1_000
 """Intervals to look up; starting a thread takes as long as some hundred."""
-_ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
+ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
+"""The files beside `corpus.json`, and the folder `tokenizer`."""
 
 
 class IntervalTokens(NamedTuple):
@@ -166,7 +167,7 @@ class TokenizedGenome:
         made_with = self.facts.get("sha256")
         if made_with is None:
             raise InputError(f"{self.path} is of an earlier version, without digests; make it again.")
-        if sha256_of_files([self.path / name for name in _ARRAYS]) != made_with:
+        if sha256_of_files([self.path / name for name in ARRAYS]) != made_with:
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod
@@ -435,6 +436,6 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
         "n_bases": n_bases,
         "n_tail_bases": n_tail_bases,
         "n_ambiguous": sum(genome.n_ambiguous.values()),
-        "sha256": sha256_of_files([folder / name for name in _ARRAYS]),
+        "sha256": sha256_of_files([folder / name for name in ARRAYS]),
     }
     (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -14,7 +14,7 @@ import numpy as np
 
 import model_card
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_card
 from grover_hf.hub.handler_source import handler_requirements, handler_source
@@ -26,7 +26,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_m
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
-_CORPUS_FILES = ("corpus.json", "ids.uint16", "segments.npy", "anchors.npy")
+_CORPUS_FILES = ("corpus.json", *ARRAYS)
 _SERVED = ("ForMaskedLM", "ForSequenceClassification")
 
 

@@ -103,7 +103,8 @@ def logged_every(n_steps):
     """Have a line of the log every so many steps, not by 1 % or by 50; on CPUs, whatever else there is."""
 
     def arguments(**given):
-        return transformers.TrainingArguments(**given | {"logging_steps": n_steps, "use_cpu": True})
+        on_cpus = {"use_cpu": True} if torch.accelerator.is_available() else {}
+        return transformers.TrainingArguments(**given | {"logging_steps": n_steps, **on_cpus})
 
     with contextlib.ExitStack() as stack:
         for module in (pretrain, finetune):
@@ -115,7 +116,9 @@ def command(*arguments, processes=1):
     """Return a command that runs this file, and the environment it needs."""
     launcher = ["-m", "accelerate.commands.launch", "--config_file", RECIPES / "accelerate" / "cpu_2.yaml"]
     start = [sys.executable, *(launcher if processes == 2 else []), __file__, *arguments]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    if torch.accelerator.is_available():
+        environment["ACCELERATE_USE_CPU"] = "true"
     return {"args": [str(part) for part in start], "env": environment, "cwd": ROOT}
 
 

@@ -352,8 +352,28 @@ def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_i
     assert finetune(recipe(seeds=[0, 1], resume=True))["metrics"] == straight["metrics"]
 
 
+@pytest.fixture
+def interrupted_in_seed_1(monkeypatch):
+    """Begin a run, and interrupt the training of its seed 1 in the first step, after something was done."""
+
+    def begin(made, before=lambda: None):
+        def look(trainer, *args):
+            if trainer.args.seed == 1:
+                before()
+                raise KeyboardInterrupt
+            look_at_step(trainer, *args)
+
+        look_at_step = FinetuneTrainer._look_at_step
+        with monkeypatch.context() as patch:
+            patch.setattr(FinetuneTrainer, "_look_at_step", look)
+            with pytest.raises(KeyboardInterrupt):
+                finetune(made)
+
+    return begin
+
+
 def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
-    recipe, tmp_path, task, tiny_model, monkeypatch
+    recipe, tmp_path, task, tiny_model, interrupted_in_seed_1
 ):
     rows, model = tmp_path / "plain", Path(shutil.copytree(tiny_model, tmp_path / "tiny"))
     rows.mkdir()
@@ -361,17 +381,7 @@ def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
     for name, split in plain.items():
         split.to_csv(rows / f"{name}.csv")
     made = recipe(dataset=str(rows), model=str(model), seeds=[0, 1])
-
-    def stopped(trainer, *args):
-        if trainer.args.seed == 1:
-            raise KeyboardInterrupt
-        look_at_step(trainer, *args)
-
-    look_at_step = FinetuneTrainer._look_at_step
-    with monkeypatch.context() as patch:
-        patch.setattr(FinetuneTrainer, "_look_at_step", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            finetune(made)
+    interrupted_in_seed_1(made)
     resumed = dataclasses.replace(made, resume=True)
     plain["train"].select(range(1, len(plain["train"]))).to_csv(rows / "train.csv")
     with pytest.raises(InputError, match="was begun with another rows"):
@@ -387,26 +397,19 @@ def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
 
 
 def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes_on(
-    recipe, hub, repo_id, tiny_model, tmp_path, monkeypatch
+    recipe, hub, repo_id, tiny_model, tmp_path, interrupted_in_seed_1
 ):
     api = HfApi()
     api.create_repo(repo_id)
     first = api.upload_folder(repo_id=repo_id, folder_path=tiny_model).oid
     made = recipe(model=repo_id, seeds=[0, 1])
 
-    def moved_on(trainer, *args):
-        if trainer.args.seed == 1:
-            weights = load_file(tiny_model / "model.safetensors")
-            save_file({name: values + 1 for name, values in weights.items()}, tmp_path / "w", {"format": "pt"})
-            api.upload_file(repo_id=repo_id, path_or_fileobj=tmp_path / "w", path_in_repo="model.safetensors")
-            raise KeyboardInterrupt
-        look_at_step(trainer, *args)
+    def move_on():
+        weights = load_file(tiny_model / "model.safetensors")
+        save_file({name: values + 1 for name, values in weights.items()}, tmp_path / "w", {"format": "pt"})
+        api.upload_file(repo_id=repo_id, path_or_fileobj=tmp_path / "w", path_in_repo="model.safetensors")
 
-    look_at_step = FinetuneTrainer._look_at_step
-    with monkeypatch.context() as patch:
-        patch.setattr(FinetuneTrainer, "_look_at_step", moved_on)
-        with pytest.raises(KeyboardInterrupt):
-            finetune(made)
+    interrupted_in_seed_1(made, move_on)
     assert api.repo_info(repo_id).sha != first
     report = finetune(dataclasses.replace(made, resume=True))
     assert report["model"]["revision"] == first

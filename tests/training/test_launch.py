@@ -4,11 +4,12 @@ import os
 
 import pytest
 import torch
+from transformers import Trainer, TrainingArguments
 
 from grover_hf.errors import InputError
 from training import launch
 from training.launch import PREEMPTED, Preempted, run_script
-from training.watched_trainer import _OwnDropout
+from training.watched_trainer import WatchedTrainer
 
 
 def failing(error):
@@ -57,16 +58,27 @@ def test_what_all_processes_know_of_ends_all_of_them_in_order(monkeypatch):
     assert (left, end.value.code) == ([True, True], PREEMPTED)
 
 
-def test_each_process_draws_its_own_dropout_and_the_first_that_of_a_run_alone():
-    class Arguments:
-        seed = 3
+def test_each_process_draws_its_own_dropout_and_the_first_that_of_a_run_alone(tmp_path, monkeypatch):
+    class Drawing:
+        def training_step(self, *_, **__):
+            self.drawn = torch.rand(4).tolist()
+            return torch.zeros(())
 
-    drawn = []
-    for rank in range(3):
-        torch.manual_seed(3)
-        Arguments.process_index = rank
-        _OwnDropout().on_train_begin(Arguments, None, None)
-        drawn.append(torch.rand(4).tolist())
-    torch.manual_seed(3)
-    assert drawn[0] == torch.rand(4).tolist()
-    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
+    class Watched(Drawing, WatchedTrainer):
+        examples_of_step = what_is_kept = stop_for_sigterm = None
+
+    class Plain(Drawing, Trainer):
+        pass
+
+    def drawn(trainer_class, rank):
+        monkeypatch.setattr(TrainingArguments, "process_index", rank)
+        arguments = TrainingArguments(
+            str(tmp_path), seed=3, max_steps=1, use_cpu=True, report_to="none", save_strategy="no",
+            disable_tqdm=True,
+        )
+        trainer = trainer_class(model=torch.nn.Linear(1, 1), args=arguments, train_dataset=[{"x": [0.0]}])
+        trainer.train()
+        return trainer.drawn
+
+    assert drawn(Watched, 0) == drawn(Plain, 0) == drawn(Plain, 1)
+    assert drawn(Watched, 0) != drawn(Watched, 1) != drawn(Watched, 2) != drawn(Watched, 0)

@@ -65,6 +65,13 @@ def test_a_switch_gives_the_same_losses_and_scores(trained, switch, tolerance):
         assert largest_difference(weights(run), weights(switched_run)) < 1e-4
 
 
+def test_a_gpu_without_bf16_is_named(inputs, tmp_path, monkeypatch):
+    for name, found in {"is_available": True, "is_bf16_supported": False, "get_device_name": "Tesla V100"}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda found=found, **_: found)
+    with pytest.raises(InputError, match="Tesla V100 has no bf16; say --bf16 false"):
+        launches.train("pretrain", {**inputs, "output": str(tmp_path / "run"), "bf16": True})
+
+
 @NEEDS_5
 @pytest.mark.parametrize("per_device_batch_size", [4, 2])
 def test_windows_of_any_lengths_go_without_padding_however_a_batch_is_shared(trained, per_device_batch_size):
