@@ -30,8 +30,8 @@ from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.window_store import WindowStore, open_windows
 from grover_hf.masking import MaskingCollator
 from grover_hf.tokenization.special_tokens import CLS_ID, MODEL_MAX_LENGTH, SEP_ID
-from training.padding_free import PaddingFreeCollator
-from training.window_batches import WholeBatches, WindowDataset
+from training.data.padding_free import PaddingFreeCollator
+from training.data.window_batches import WholeBatches, WindowDataset
 
 RATES = {"p_select": 0.022, "p_mask": 0.8, "p_random": 0.1}
 Batches = Iterable[dict[str, torch.Tensor]]

@@ -39,7 +39,7 @@ from transformers import BertForMaskedLM, Trainer, TrainerCallback, TrainingArgu
 from grover_hf.corpus.facts import choose_config
 from grover_hf.model import grover_config
 from training import pretrain
-from training.recipe import read_recipe
+from training.runs.recipe import read_recipe
 from training.sweep.budget import training_flop
 
 PEAK = {"A100": 312e12, "H100": 989e12, "H200": 989e12}

@@ -21,16 +21,16 @@ from typing import Any
 import datasets
 
 import grover_hf
+from grover_hf._internals.files import (
+    atomic_folder,
+    atomic_write,
+    cache_dir,
+    require_not_an_input,
+    require_writable,
+    sha256_of_files,
+)
 from grover_hf.corpus.facts import default_config, read_all_facts, write_facts
 from grover_hf.errors import InputError
-from grover_hf.files import (
-    cache_dir,
-    folder_written_whole,
-    refuse_existing,
-    refuse_inputs,
-    sha256_of_files,
-    written_whole,
-)
 from grover_hf.hub.cards import render_card
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
@@ -72,7 +72,7 @@ def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
     """
     folder = Path(folder)
     _require_own_folder(folder, plan)
-    refuse_existing(folder / plan.config, overwrite=overwrite, marker="facts.json")
+    require_writable(folder / plan.config, overwrite=overwrite, marker="facts.json")
     try:
         _build(plan, folder)
     except BaseException:
@@ -87,7 +87,7 @@ def prepare(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Path:
 def _require_own_folder(folder: Path, plan: Plan) -> None:
     """Refuse a folder that is an input, or holds anything but configurations of this dataset."""
     inputs = [value for value in plan.settings.values() if isinstance(value, str) and Path(value).exists()]
-    refuse_inputs(folder, inputs)
+    require_not_an_input(folder, inputs)
     known = read_all_facts(folder)
     for facts in known.values():
         if facts["dataset"] != plan.dataset:
@@ -109,7 +109,7 @@ def _build(plan: Plan, folder: Path) -> None:
             cache_dir=scratch, dataset_name=plan.dataset, config_name=plan.config, hash=fingerprint,
             version=datasets.Version(plan.version), facts=facts, **plan.settings,
         )
-        with folder_written_whole(folder / plan.config) as beside:
+        with atomic_folder(folder / plan.config) as beside:
             _download_and_prepare(builder, beside)
             facts |= {
                 "dataset": plan.dataset,
@@ -149,5 +149,5 @@ def _write_card(folder: Path, card: Path) -> None:
         "default_config": default_config(configs) or next(iter(configs)),
         "size_category": next((name for limit, name in _SIZES if n_rows < limit), "100M<n<1B"),
     }
-    with written_whole(folder / "README.md") as beside:
+    with atomic_write(folder / "README.md") as beside:
         beside.write_text(render_card(card, facts))

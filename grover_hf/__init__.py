@@ -8,17 +8,17 @@ The rooms, from the ground up; each imports only from those before it:
     corpus/         the genome as token ids: the tokenized genome, pretraining windows, splits
     model.py        the architecture and its sizes (a stock BertConfig)
     masking.py      the masked-language collator
-    metrics/        of masked tokens and of classification; metrics.json
+    metrics/        masked tokens and classification; metrics.json
+    inference/      a model on DNA of any length: reader, windows, DnaModel, pipeline, endpoint
     baselines/      what a task gives without a model of context
     analysis/       arrays in, tables and figures out
-    inference.py    a model on DNA of any length; pipelines.py: the same as pipeline("dna-embedding")
-    hub/            to the Hub and from it: cards, publications, endpoints, the authors' checkpoint
+    hub/            to the Hub: cards and publications
+    authors/        the authors' checkpoint and vocabulary
     quickstart.py   the whole way once
     cli/            the command `grover`
 
-`dataset_builders/` and `training/` stand beside the package and use it. Below all rooms lie
-`errors`, `files` (cache; write beside, then rename), `compiled` (numba), `keyed_random`, `long_input`,
-`model_input` and `progress`.
+`dataset_builders/` and `training/` stand beside the package and use it. `_internals/` and `errors` lie
+below all rooms.
 
 Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 """
@@ -27,24 +27,24 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from grover_hf.authors.checkpoint import load_published
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.genome import Interval, ReferenceGenome
-    from grover_hf.hub.published import load_published
-    from grover_hf.inference import DnaModel
+    from grover_hf.inference.dna_model import DnaModel
     from grover_hf.model import grover_config
     from grover_hf.tokenization.bpe_encoding import GenomeEncoder
     from grover_hf.tokenization.bpe_training import train_bpe
     from grover_hf.tokenization.merges import MergeTable
 
 _HOMES = {
-    "DnaModel": "grover_hf.inference",
+    "DnaModel": "grover_hf.inference.dna_model",
     "GenomeEncoder": "grover_hf.tokenization.bpe_encoding",
     "Interval": "grover_hf.genome",
     "MergeTable": "grover_hf.tokenization.merges",
     "ReferenceGenome": "grover_hf.genome",
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
     "grover_config": "grover_hf.model",
-    "load_published": "grover_hf.hub.published",
+    "load_published": "grover_hf.authors.checkpoint",
     "train_bpe": "grover_hf.tokenization.bpe_training",
 }
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
+from grover_hf._internals.counter_rng import keyed_bits, next_bits
 from grover_hf.errors import InputError
-from grover_hf.keyed_random import keyed_bits, next_bits
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, N_SPECIAL, PAD_ID, SEP_ID
 
 IGNORED = -100
@@ -94,7 +94,7 @@ class MaskingCollator:
         return np.array([keyed_bits(self.seed), *limits], np.uint64)
 
 
-@compiled
+@cached_njit
 def _fill(
     windows: Windows, seed_and_limits: NDArray[np.uint64], vocab_size: int, borders: NDArray[np.int64],
     filled: NDArray[np.int64],

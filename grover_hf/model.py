@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 from grover_hf.tokenization.special_tokens import MODEL_MAX_LENGTH, PAD_ID
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
-from grover_hf.analysis.figures import require_matplotlib
-from grover_hf.analysis.report import vocabulary_report
-from grover_hf.analysis.vocabulary import Row
+from grover_hf._internals.files import require_writable
+from grover_hf.analysis.vocabulary.figures import require_matplotlib
+from grover_hf.analysis.vocabulary.report import vocabulary_report
+from grover_hf.analysis.vocabulary.table import Row
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
-from grover_hf.files import refuse_existing
 from grover_hf.genome import ReferenceGenome
 from grover_hf.genome.synthetic import simulate_genome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -41,7 +41,7 @@ def run_quickstart(
         overwrite: Replace what is in `output`.
     """
     require_matplotlib()
-    refuse_existing(output, overwrite=overwrite, marker="merges.txt", inputs=[genome] if genome else [])
+    require_writable(output, overwrite=overwrite, marker="merges.txt", inputs=[genome] if genome else [])
     stages = _Stages()
     name = "simulated genome" if genome is None else genome.name
     if genome is None:
@@ -113,7 +113,7 @@ class _Stages:
 def _pretrain(output: Path, config_name: str, seed: int, max_steps: int | None) -> dict[str, Any]:
     from grover_hf.corpus.facts import read_facts
     from training.pretrain import PretrainRecipe, pretrain
-    from training.recipe import read_recipe
+    from training.runs.recipe import read_recipe
 
     changes = {
         "dataset": str(output / "windows"), "dataset_config": config_name,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, models, trainers
 
-from grover_hf.keyed_random import keyed_uniform
+from grover_hf._internals.counter_rng import keyed_uniform
 
 BASES = "ACGT"
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from grover_hf import masking
+from grover_hf._internals.counter_rng import keyed_uniform
 from grover_hf.errors import InputError
-from grover_hf.keyed_random import keyed_uniform
 from grover_hf.masking import IGNORED, Windows
 from tests.oracles import masked_batch
 

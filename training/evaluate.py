@@ -27,7 +27,9 @@ import yaml
 from numpy.typing import NDArray
 from transformers import AutoModelForMaskedLM
 
-from grover_hf.analysis.figures import require_matplotlib
+from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.progress import progress_bar
+from grover_hf.analysis.vocabulary.figures import require_matplotlib
 from grover_hf.baselines.neighbour_counts import (
     Corruption,
     NeighbourCounts,
@@ -43,18 +45,17 @@ from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.splits import Places, bases_also_in, block_split
 from grover_hf.corpus.window_store import WindowStore, open_windows
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.per_token import PredictionTally, per_token
 from grover_hf.metrics.report import read_metrics, write_metrics
 from grover_hf.metrics.window_bootstrap import WindowResamples
 from grover_hf.model import weights_sha256
-from grover_hf.progress import progress_bar
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.special_tokens import MASK_ID
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
-from training.evaluation_report import (
+from training.data.window_batches import WindowDataset
+from training.evaluation.report import (
     FREQUENCY,
     MODEL,
     NEIGHBOURS,
@@ -64,9 +65,8 @@ from training.evaluation_report import (
     summary,
     write_tables,
 )
-from training.launch import require_positive, run_script, world_size
-from training.recipe import recipe_field
-from training.window_batches import WindowDataset
+from training.runs.launch import require_positive, run_script, world_size
+from training.runs.recipe import recipe_field
 
 _DATASET = "genome_windows"
 _HELD_OUT_SHARE = 0.05
@@ -151,7 +151,7 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
         )
     output = Path(plan.output or subject.model.parent / "evaluation" / subject.judged.config)
     read = [subject.model, subject.judged.folder, subject.trained_on.folder]
-    refuse_existing(output, overwrite=plan.overwrite, marker=PER_TOKEN, inputs=read)
+    require_writable(output, overwrite=plan.overwrite, marker=PER_TOKEN, inputs=read)
     collator = _collator(plan, subject.recipe, len(encoder.tokens))
     test, places = subject.judged.split("test")
     rows = _chosen_rows(places, plan.windows)
@@ -187,7 +187,7 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
         "seed": collator.seed,
         "seconds": time.perf_counter() - started,
     }
-    with folder_written_whole(output) as beside:
+    with atomic_folder(output) as beside:
         write_tables(beside, judged, scores, encoder, counts.singles)
         return write_metrics(beside, content)
 

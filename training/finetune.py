@@ -24,15 +24,34 @@ from transformers import (
     TrainingArguments,
 )
 
+from grover_hf._internals.files import atomic_folder, atomic_write, require_writable
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole, refuse_existing, written_whole
 from grover_hf.hub.cards import finetuned_card
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import with_environment, write_metrics
 from grover_hf.tokenization.export import portable_config
 from training.classifier import count_parameters, model_identity, new_model, open_model
-from training.launch import (
+from training.data.tasks import (
+    Examples,
+    Task,
+    collator,
+    examples_sha256,
+    longest_input,
+    mean_over_windows,
+    open_task,
+    read_examples,
+)
+from training.runs.folder import (
+    JsonLinesLog,
+    has_inputs,
+    read_inputs,
+    require_same_run,
+    science_of,
+    write_inputs,
+    write_recipe,
+)
+from training.runs.launch import (
     Preempted,
     batch_shape,
     memory_explained,
@@ -43,29 +62,10 @@ from training.launch import (
     sigterm_noted,
     world_size,
 )
-from training.loss import global_cross_entropy
-from training.recipe import recipe_field, recipe_from_command_line
-from training.run_folder import (
-    JsonLinesLog,
-    has_inputs,
-    read_inputs,
-    require_same_run,
-    science_of,
-    write_inputs,
-    write_recipe,
-)
-from training.task_data import (
-    Examples,
-    Task,
-    collator,
-    examples_sha256,
-    longest_input,
-    mean_over_windows,
-    open_task,
-    read_examples,
-)
-from training.trainer_arguments import TrainingRecipe, trainer_arguments
-from training.watched_trainer import WatchedTrainer
+from training.runs.recipe import recipe_field, recipe_from_command_line
+from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.trainers.loss import global_cross_entropy
+from training.trainers.watched import WatchedTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | No
         require_same_run(run, read_inputs(run), reads)
         return
     inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
-    refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
+    require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
     shutil.rmtree(run, ignore_errors=True)
     write_inputs(run, reads)
     write_recipe(run, fields)
@@ -227,7 +227,7 @@ def _write_training(
     if validation_mcc > max((training["validation_mcc"] for training in _trainings(run)), default=-np.inf):
         _write_weights(trainer, tokenizer, run)
     write_predictions(run / "seeds", predictions_of(labels, probabilities), f"{seed}.npz")
-    with written_whole(run / "seeds" / f"{seed}.json") as beside:
+    with atomic_write(run / "seeds" / f"{seed}.json") as beside:
         of_seed = {"seed": seed, "validation_mcc": validation_mcc, "steps": steps, "metrics": metrics}
         beside.write_text(json.dumps(of_seed))
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
@@ -340,7 +340,7 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
     model: Any = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    with folder_written_whole(run / "model") as folder:
+    with atomic_folder(run / "model") as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         config = folder / "tokenizer_config.json"

@@ -25,21 +25,24 @@ from transformers import (
     TrainingArguments,
 )
 
+from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.hub.cards import pretrained_card
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.report import versions, write_metrics
 from grover_hf.model import grover_config
-from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
-from training.checkpoints import newest_whole, read_manifest
-from training.launch import (
+from training.data.padding_free import PaddingFreeCollator, padding_free_attention
+from training.data.window_batches import WholeBatches, WindowDataset
+from training.runs.checkpoints import newest_whole, read_manifest
+from training.runs.folder import JsonLinesLog, require_same_run, science_of, write_recipe
+from training.runs.launch import (
     batch_shape,
     memory_explained,
     require_positive,
@@ -48,14 +51,11 @@ from training.launch import (
     sigterm_noted,
     world_size,
 )
-from training.loss import global_cross_entropy
-from training.padding_free import PaddingFreeCollator, padding_free_attention
-from training.push import Destination, PushAtSave
-from training.recipe import recipe_field, recipe_from_command_line
-from training.resumable_trainer import ResumableTrainer
-from training.run_folder import JsonLinesLog, require_same_run, science_of, write_recipe
-from training.trainer_arguments import TrainingRecipe, trainer_arguments
-from training.window_batches import WholeBatches, WindowDataset
+from training.runs.push import Destination, PushAtSave
+from training.runs.recipe import recipe_field, recipe_from_command_line
+from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.trainers.loss import global_cross_entropy
+from training.trainers.resumable import ResumableTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any
         checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
             given = [recipe.dataset, recipe.tokenizer]
-            refuse_existing(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
+            require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
         destination = _destination(recipe) if first else None
         if first and not recipe.resume:
             # Checkpoints of the old run must not be resumed from.
@@ -384,7 +384,7 @@ def _evaluate(trainer: Trainer) -> dict[str, Any]:
 def _write_model(
     trainer: Trainer, encoder: Encoder, run: Path, recipe: dict[str, Any], metrics: dict[str, Any]
 ) -> None:
-    with folder_written_whole(run / "model") as folder:
+    with atomic_folder(run / "model") as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
         write_tokenizer_files(encoder, folder)
         (folder / "README.md").write_text(pretrained_card(metrics, recipe, encoder.name))

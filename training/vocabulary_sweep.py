@@ -33,12 +33,12 @@ from typing import Any
 
 import torch
 
-from grover_hf.analysis.figures import require_matplotlib
-from grover_hf.analysis.sweep_report import write_sweep_results
-from grover_hf.analysis.vocabulary_selection import require_loess
+from grover_hf._internals.files import atomic_write, require_not_an_input
+from grover_hf.analysis.sweep.report import write_sweep_results
+from grover_hf.analysis.sweep.selection import require_loess
+from grover_hf.analysis.vocabulary.figures import require_matplotlib
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_inputs, written_whole
 from grover_hf.genome.reference import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
@@ -47,9 +47,9 @@ from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
 from training.finetune import FinetuneRecipe
-from training.launch import PREEMPTED, run_script, sigterm_noted, world_size
-from training.recipe import recipe_from_command_line
-from training.run_folder import write_recipe
+from training.runs.folder import write_recipe
+from training.runs.launch import PREEMPTED, run_script, sigterm_noted, world_size
+from training.runs.recipe import recipe_from_command_line
 from training.sweep.budget import Budget, budget_of, write_budgets
 from training.sweep.cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
 from training.sweep.recipe import (
@@ -146,7 +146,7 @@ def _genome_facts(genome: ReferenceGenome) -> dict[str, Any]:
 
 
 def _refuse_other_folder(output: Path, genome: str) -> None:
-    refuse_inputs(output, [genome])
+    require_not_an_input(output, [genome])
     is_sweep = (output / "genome.json").exists()
     if output.is_file() or (not is_sweep and any(output.glob("[!.]*"))):
         raise InputError(f"{output} is there and holds no sweep; name another output.")
@@ -158,7 +158,7 @@ def _require_same_genome(output: Path, genome: dict[str, Any], *, overwrite: boo
         if not overwrite:
             raise InputError(f"{output} is a sweep of another genome or other chromosomes; name another output.")
         (output / "merges.txt").unlink(missing_ok=True)
-    with written_whole(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(json.dumps(genome, indent=2) + "\n")
 
 

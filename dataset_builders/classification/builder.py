@@ -27,10 +27,10 @@ from dataset_builders.task_rows import (
     tokenized_alone,
     usable_rows,
 )
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import SPLITS, random_split, row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError, shorten
-from grover_hf.files import sha256_of_files
 from grover_hf.genome.annotations import read_bed, read_intervals, read_table
 from grover_hf.tokenization.export import encoder_named
 

@@ -21,10 +21,10 @@ from dataset_builders.task_rows import (
     split_of,
     usable_rows,
 )
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
 from grover_hf.genome.motifs import find_motif, read_jaspar
 

@@ -11,8 +11,8 @@ import pyarrow.csv
 
 from dataset_builders.build import Plan
 from dataset_builders.task_rows import tokenized_alone
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 from grover_hf.tokenization.export import encoder_named
 
 CARD = Path(__file__).parent / "README.md"

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from dataset_builders.build import Plan
 from dataset_builders.task_rows import arrow_table, tokenized_alone
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import random_split, row_keys
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 from grover_hf.tokenization.export import encoder_named
 
 logger = logging.getLogger(__name__)

@@ -30,10 +30,10 @@ from dataset_builders.task_rows import (
     tokens_in_context,
     usable_rows,
 )
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named
 from grover_hf.tokenization.kmer import KmerEncoder

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
-from grover_hf.keyed_random import below, keyed_bits, next_bits
+from grover_hf._internals.compilation import cached_njit
+from grover_hf._internals.counter_rng import below, keyed_bits, next_bits
 
 N_CHUNKS = 8
 N_SHUFFLED = 6
@@ -29,7 +29,7 @@ def shuffled_order(
     return _shuffle(np.asarray(offsets, np.int64), states, np.arange(offsets[-1], dtype=np.int64))
 
 
-@compiled
+@cached_njit
 def _shuffle(
     offsets: NDArray[np.int64], states: NDArray[np.uint64], order: NDArray[np.int64]
 ) -> NDArray[np.int64]:

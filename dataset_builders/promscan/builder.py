@@ -23,10 +23,10 @@ from dataset_builders.task_rows import (
     split_of,
     usable_rows,
 )
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 
 NAME = "promscan"
 CARD = Path(__file__).parent / "README.md"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.analysis.figures import require_matplotlib
-from grover_hf.files import written_whole
+from grover_hf._internals.files import atomic_write
+from grover_hf.analysis.vocabulary.figures import require_matplotlib
 from grover_hf.metrics.per_token import PerToken
 
 _COLOURS = ("#3b6ea5", "#c0762b", "#9aa3ad")
@@ -89,5 +89,5 @@ def _new_figure(inches: tuple[float, float]) -> Any:
 def _save(figure: Any, path: Path) -> None:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    with written_whole(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, dpi=150, format=path.suffix[1:])

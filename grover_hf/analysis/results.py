@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from grover_hf.analysis.figures import results_figure
+from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf.analysis.vocabulary.figures import results_figure
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole, refuse_existing
 from grover_hf.metrics.report import read_metrics
 
 PAPER = {
@@ -77,8 +77,8 @@ def markdown(rows: Sequence[Result]) -> str:
 
 def write_results(rows: Sequence[Result], folder: Path, *, overwrite: bool = False) -> None:
     """Write `results.md`, `results.csv` and `results.png` into a folder."""
-    refuse_existing(folder, overwrite=overwrite, marker="results.csv")
-    with folder_written_whole(folder) as beside:
+    require_writable(folder, overwrite=overwrite, marker="results.csv")
+    with atomic_folder(folder) as beside:
         (beside / "results.md").write_text(markdown(rows) + "\n")
         with open(beside / "results.csv", "w", newline="") as file:
             writer = csv.writer(file)

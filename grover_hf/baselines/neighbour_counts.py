@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
@@ -323,7 +323,7 @@ def _log_given_centre(
         return np.log(rows)
 
 
-@compiled
+@cached_njit
 def _count_pairs(
     input_ids: NDArray[np.uint16], borders: NDArray[np.int64], used: NDArray[np.bool_],
     singles: NDArray[np.int64], pairs: NDArray[np.int64], outer_pairs: NDArray[np.int64],
@@ -340,7 +340,7 @@ def _count_pairs(
                 outer_pairs[np.int64(input_ids[at - 2]) * vocab_size + input_ids[at]] += 1
 
 
-@compiled
+@cached_njit
 def _collect_middles(
     input_ids: NDArray[np.uint16], borders: NDArray[np.int64], used: NDArray[np.bool_], first: int,
     free: NDArray[np.int64], buffer: NDArray[np.uint16], vocab_size: int,
@@ -356,7 +356,7 @@ def _collect_middles(
                 free[pair] += 1
 
 
-@compiled
+@cached_njit
 def _count_types(
     buffer: NDArray[np.uint16], starts: NDArray[np.int64], vocab_size: int, n_types: NDArray[np.int64]
 ) -> None:
@@ -369,7 +369,7 @@ def _count_types(
                 n_types[pair] += 1
 
 
-@compiled
+@cached_njit
 def _count_triples(
     buffer: NDArray[np.uint16], starts: NDArray[np.int64], vocab_size: int,
     middles: NDArray[np.uint16], counts: NDArray[np.uint32],
@@ -388,7 +388,7 @@ def _count_triples(
             counts[place[buffer[at]]] += np.uint32(1)
 
 
-@compiled
+@cached_njit
 def _look_up(
     pairs: NDArray[np.int64], true: NDArray[np.int64], offsets: NDArray[np.int64],
     middles: NDArray[np.uint16], counts: NDArray[np.uint32],
@@ -404,7 +404,7 @@ def _look_up(
     return found
 
 
-@compiled
+@cached_njit
 def _add_triples(
     rows: NDArray[np.float32], pairs: NDArray[np.int64], offsets: NDArray[np.int64],
     middles: NDArray[np.uint16], counts: NDArray[np.uint32], discount: float, prior: float,

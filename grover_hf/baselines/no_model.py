@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from grover_hf._internals.counter_rng import keyed_bits
 from grover_hf.genome.acgt import NOT_ACGT, base_codes
-from grover_hf.keyed_random import keyed_bits
 from grover_hf.tokenization.merges import MergeTable
 
 NEAREST_K = 12

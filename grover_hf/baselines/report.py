@@ -9,16 +9,16 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf._internals.files import require_writable
+from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
 from grover_hf.baselines.tfidf_forest import MEMORY_BYTES, TREES, tfidf_forest
 from grover_hf.corpus.facts import choose_config
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_existing
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
 from grover_hf.metrics.predictions import predictions_of, write_predictions
 from grover_hf.metrics.report import write_metrics
-from grover_hf.progress import bars_on_terminals_only
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
 from grover_hf.tokenization.vocabulary import require_same_vocabulary
@@ -61,7 +61,7 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
         raise InputError(
             f"{plan.method} needs {'no --tokenizer' if plan.tokenizer else '--tokenizer kmer-K, FOLDER or FILE'}."
         )
-    refuse_existing(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
+    require_writable(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
     config, facts = choose_config(plan.dataset, plan.config)
     bars_on_terminals_only()
     splits = datasets.load_dataset(str(plan.dataset), config)

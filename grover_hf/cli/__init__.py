@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from grover_hf.cli.authors import convert_published, verify_tokenizer
 from grover_hf.cli.build import build
 from grover_hf.cli.fetch import fetch_verb
 from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
 from grover_hf.cli.publish import publish
-from grover_hf.cli.published import convert_published, verify_tokenizer
 from grover_hf.cli.scores import baselines, compare, results
 from grover_hf.cli.tables import print_table
 from grover_hf.errors import InputError
@@ -87,11 +87,11 @@ def export_tokenizer(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
-    from grover_hf.files import refuse_existing
+    from grover_hf._internals.files import require_writable
     from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
 
     encoder = vocabulary_encoder(merges, cycles, kmer)
-    refuse_existing(output, overwrite=overwrite, marker="tokenizer.json", inputs=[merges] if merges else [])
+    require_writable(output, overwrite=overwrite, marker="tokenizer.json", inputs=[merges] if merges else [])
     save_tokenizer(encoder, output)
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 
@@ -124,7 +124,7 @@ def vocabulary(
 
     --stability learns vocabularies from resamples of a genome, and compares them with MERGES, else with its own.
     """
-    from grover_hf.analysis.report import stability_report, vocabulary_report
+    from grover_hf.analysis.vocabulary.report import stability_report, vocabulary_report
     from grover_hf.genome import ReferenceGenome
 
     # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.
@@ -158,12 +158,12 @@ def tokenize(
     overwrite: Overwrite = False,
 ) -> None:
     """Tokenize a whole genome, once and in context."""
+    from grover_hf._internals.files import require_writable
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
-    from grover_hf.files import refuse_existing
     from grover_hf.genome import ReferenceGenome
     from grover_hf.tokenization.export import load_encoder
 
-    refuse_existing(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
+    require_writable(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
     corpus = TokenizedGenome.build(
         ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
         overwrite=overwrite, n_threads=threads,

@@ -193,7 +193,7 @@ def classification(
     if genome is not None:
         if tokenizer is None or corpus is not None:
             raise InputError("With --genome goes --tokenizer; without, --corpus names a tokenized genome.")
-        corpus, tokenizer = TokenizedGenome.of(genome, tokenizer).path, None
+        corpus, tokenizer = TokenizedGenome.cached(genome, tokenizer).path, None
     made = plan(
         table, corpus=corpus, tokenizer=tokenizer, label_column=label_column, sense=sense, split_by=split_by,
         seed=seed,

@@ -35,10 +35,10 @@ def publish(
 
     The token is that of `hf auth login`, or HF_TOKEN.
     """
+    from grover_hf._internals.progress import bars_on_terminals_only
     from grover_hf.hub.publications import PUBLICATIONS, License
     from grover_hf.hub.publish import publish as push
     from grover_hf.hub.publish import repository_name
-    from grover_hf.progress import bars_on_terminals_only
 
     if license_ is None and (license_name or license_link):
         raise InputError("--license-name and --license-link go with --license other.")

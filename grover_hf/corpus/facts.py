@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.errors import InputError
-from grover_hf.files import sha256_of_files
 
 _NAME = "facts.json"
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from grover_hf._internals.counter_rng import keyed_bits, keyed_uniform
 from grover_hf.errors import InputError
-from grover_hf.keyed_random import keyed_bits, keyed_uniform
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.8, 0.1, 0.1)

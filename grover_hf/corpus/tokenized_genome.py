@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
+from grover_hf._internals.files import atomic_folder, cache_dir, file_key, require_writable, sha256_of_files
+from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
-from grover_hf.files import cache_dir, file_key, folder_written_whole, refuse_existing, sha256_of_files
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
 from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
-from grover_hf.progress import progress_bar
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named, load_encoder, save_tokenizer
 from grover_hf.tokenization.special_tokens import UNK_ID
@@ -112,8 +112,8 @@ class TokenizedGenome:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        refuse_existing(path, overwrite=overwrite, marker="corpus.json")
-        with folder_written_whole(path) as beside:
+        require_writable(path, overwrite=overwrite, marker="corpus.json")
+        with atomic_folder(path) as beside:
             _write_corpus(genome, encoder, beside, n_threads)
         return cls.open(path)
 
@@ -171,7 +171,7 @@ class TokenizedGenome:
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod
-    def of(cls, genome: str | Path, tokenizer: str | Path) -> "TokenizedGenome":
+    def cached(cls, genome: str | Path, tokenizer: str | Path) -> "TokenizedGenome":
         """Return a FASTA file tokenized, from the cache if it was tokenized before.
 
         Raises:
@@ -341,7 +341,7 @@ class TokenizedGenome:
             return np.concatenate(list(threads.map(found, (slice(half), slice(half, None)))))
 
 
-@compiled
+@cached_njit
 def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
     input_ids: NDArray[np.uint16], lengths: NDArray[np.uint16], anchors: NDArray[np.int64],
     first_tokens: NDArray[np.int64], end_tokens: NDArray[np.int64], segment_starts: NDArray[np.int64],
@@ -371,7 +371,7 @@ def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
     return found
 
 
-@compiled
+@cached_njit
 def _gather(
     input_ids: NDArray[np.uint16], ranges: NDArray[np.int64], out: NDArray[np.uint16]
 ) -> NDArray[np.uint16]:

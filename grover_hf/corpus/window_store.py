@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from grover_hf._internals.files import atomic_write, cache_dir
 from grover_hf.errors import InputError
-from grover_hf.files import cache_dir, written_whole
 
 _MAGIC = b"windows1"
 _HEADER = np.dtype(
@@ -77,7 +77,7 @@ def _opened(shards: Sequence[Path], split: str, sha256: str) -> WindowStore:
     source = hashlib.sha256(f"{sha256} {split}".encode()).digest()
     path = cache_dir() / "windows" / f"{sha256[:16]}-{split}.windows"
     if not _is_of(path, source):
-        with written_whole(path) as beside, open(beside, "wb") as file:
+        with atomic_write(path) as beside, open(beside, "wb") as file:
             _write(file, shards, source)
             # The file may have its name before its content is on the disk.
             file.flush()

@@ -7,7 +7,7 @@ are code 4: they belong to no segment, and no token.
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 
 BASES = "ACGT"
 NOT_ACGT = 4
@@ -47,7 +47,7 @@ def acgt_segments(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
     return borders.reshape(-1, 2)
 
 
-@compiled
+@cached_njit
 def _count_segments(codes: NDArray[np.uint8]) -> int:
     n_segments = 0
     before = np.uint8(NOT_ACGT)
@@ -57,7 +57,7 @@ def _count_segments(codes: NDArray[np.uint8]) -> int:
     return n_segments
 
 
-@compiled
+@cached_njit
 def _segment_borders(codes: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.int64]:
     k = 0
     outside = True

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import BASES
-from grover_hf.progress import progress_bar
 
 PSEUDOCOUNT = 0.1
 """Added to the counts of each column, as FIMO does (`--motif-pseudo`)."""

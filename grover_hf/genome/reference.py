@@ -17,12 +17,12 @@ import numpy as np
 import pyfaidx
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
+from grover_hf._internals.files import atomic_write, cache_dir, file_key
+from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
-from grover_hf.files import cache_dir, file_key, written_whole
 from grover_hf.genome.acgt import IUPAC, NOT_ACGT, acgt_segments, reverse_complement
 from grover_hf.genome.intervals import Interval
-from grover_hf.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _UPPER, _A, _C, _G, _T, _N = (np.uint8(x) for x in (0xDF, *b"ACGTN"))
 class ReferenceGenome:
     """A genome in a FASTA file: plain, gzip or bgzip.
 
-    A compressed file is inflated once into the cache (see `grover_hf.files`), and the index is
+    A compressed file is inflated once into the cache (see `grover_hf._internals.files`), and the index is
     made there on first use; nothing is written beside the user's file. An index that stands
     beside the file and is not older than it is used as it is.
 
@@ -242,7 +242,7 @@ def _plain_fasta(path: Path) -> Path:
         return plain
     bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
     try:
-        with written_whole(plain) as beside, open(path, "rb") as packed, open(beside, "wb") as out, bar:
+        with atomic_write(plain) as beside, open(path, "rb") as packed, open(beside, "wb") as out, bar:
             with gzip.GzipFile(fileobj=packed) as inflated:
                 while block := inflated.read(1 << 22):
                     out.write(block)
@@ -262,7 +262,7 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
         if not index.exists():
             if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
                 print(f"indexing {path.name}, once ...", file=sys.stderr)
-            with written_whole(index) as fresh:
+            with atomic_write(index) as fresh:
                 made = pyfaidx.Faidx(str(plain), indexname=str(fresh))
                 _require_even_lines(path, plain, made)
                 made.close()
@@ -293,7 +293,7 @@ def _require_even_lines(path: Path, plain: Path, index: pyfaidx.Faidx) -> None:
             raise InputError(f"{path}, record {name}: its lines differ in length (the last may be shorter).")
 
 
-@compiled
+@cached_njit
 def _letters_to_codes(letters: Letters) -> bool:
     """Turn letters into base codes in place; say whether one is none of ACGTN, in either case.
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
+from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 from grover_hf.genome.acgt import NOT_ACGT
 
 CPG_OBSERVED_TO_EXPECTED = 0.2
@@ -38,7 +38,7 @@ def simulate_genome(path: str | Path, n_bp: int = 5_000_000, *, seed: int = 0) -
     path = Path(path)
     rng = np.random.default_rng(seed)
     families = {"alu": _alu_like(rng), "l1": _markov(6_000, 0.40, rng)}
-    with written_whole(path) as beside, open(beside, "wb") as out:
+    with atomic_write(path) as beside, open(beside, "wb") as out:
         for number, share in enumerate((0.5, 0.3, 0.2), 1):
             codes, masked = _chromosome(int(n_bp * share), families, rng)
             out.write(f">sim{number}\n".encode())
@@ -108,7 +108,7 @@ def _markov(n_bp: int, gc: float, rng: np.random.Generator) -> NDArray[np.uint8]
     return _walk_contexts(cumulative, rng.random(n_bp), np.empty(n_bp, np.uint8))
 
 
-@compiled
+@cached_njit
 def _walk_contexts(
     cumulative: NDArray[np.float64], uniform: NDArray[np.float64], codes: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:

@@ -17,9 +17,9 @@ from grover_hf.corpus.facts import read_all_facts, require_whole_files
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_card
-from grover_hf.hub.handler_source import handler_requirements, handler_source
 from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publish import Publication
+from grover_hf.inference.endpoint_source import handler_requirements, handler_source
 from grover_hf.tokenization.export import load_encoder, portable_config
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")

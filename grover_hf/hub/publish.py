@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,6 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-import grover_hf
 from grover_hf.errors import InputError
 from grover_hf.hub.transport import transport_errors
 
@@ -124,7 +124,7 @@ def require_repository(repo: str, *, kind: str = "model", private: bool = False)
 
 
 def _api() -> HfApi:
-    return HfApi(library_name="grover-hf", library_version=grover_hf.__version__)
+    return HfApi(library_name="grover-hf", library_version=version("grover-hf"))
 
 
 @contextlib.contextmanager

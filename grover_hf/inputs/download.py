@@ -19,10 +19,10 @@ from urllib.request import Request, urlopen
 
 import pooch
 
+from grover_hf._internals.files import atomic_write
+from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 from grover_hf.inputs.sources import SOURCES, File, Source
-from grover_hf.progress import progress_bar
 
 _BLOCK_BYTES = 1 << 17
 _TIMEOUT_S = 60.0
@@ -85,7 +85,7 @@ def _fetch_file(file: File, path: Path, source: Source, *, overwrite: bool) -> P
 
 
 def _download(file: File, path: Path, source: Source) -> None:
-    with written_whole(path) as beside:
+    with atomic_write(path) as beside:
         try:
             pooch.retrieve(
                 file.url, known_hash=file.digest, fname=beside.name, path=beside.parent,
@@ -135,7 +135,7 @@ class _Resuming:
             if answer.status == HTTPStatus.OK or goes_on:
                 if not goes_on:
                     part.unlink(missing_ok=True)
-                    with written_whole(state) as beside:
+                    with atomic_write(state) as beside:
                         beside.write_text(json.dumps(version))
                 self._append(answer, part, n_bytes)
                 return

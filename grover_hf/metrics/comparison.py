@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from grover_hf._internals.files import atomic_write, require_writable
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_existing, written_whole
 from grover_hf.metrics.classification import paired_difference
 from grover_hf.metrics.predictions import read_predictions
 from grover_hf.metrics.report import read_metrics
@@ -47,8 +47,8 @@ def compare_runs(
         "task": reports[0]["task"], "n_rows": len(predictions[0].labels), "differences": differences, "seed": seed,
     }
     if output is not None:
-        refuse_existing(output, overwrite=overwrite, inputs=runs)
-        with written_whole(output) as beside:
+        require_writable(output, overwrite=overwrite, inputs=runs)
+        with atomic_write(output) as beside:
             beside.write_text(json.dumps(content, indent=2) + "\n")
     return content
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
 from grover_hf.metrics.window_bootstrap import WindowResamples, interval
 
@@ -125,7 +125,7 @@ def per_token(
     return PerToken(n_masked, accuracy, intervals[0], auc, intervals[1], auc_error)
 
 
-@compiled
+@cached_njit
 def _tally(
     log_p: NDArray[np.float32], true: NDArray[np.int64], in_bins: NDArray[np.uint32],
     nll: NDArray[np.float32], rank: NDArray[np.uint16], bins: NDArray[np.uint16],

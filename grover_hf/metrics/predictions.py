@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 
 FILE_NAME = "predictions.npz"
 _MOST_CLASSES = 16
@@ -43,7 +43,7 @@ def together(trainings: Sequence[Predictions]) -> Predictions:
 def write_predictions(run: Path, predictions: Predictions, name: str = FILE_NAME) -> None:
     """Write `RUN/predictions.npz`, or a file of another name."""
     arrays = {field: value for field, value in predictions._asdict().items() if value is not None}
-    with written_whole(run / name) as beside, open(beside, "wb") as file:
+    with atomic_write(run / name) as beside, open(beside, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 

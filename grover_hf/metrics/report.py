@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 
 _SCHEMA = 1
 _PACKAGES = (
@@ -42,7 +42,7 @@ def with_environment(content: dict[str, Any]) -> dict[str, Any]:
 def write_metrics(run: Path, content: dict[str, Any]) -> dict[str, Any]:
     """Write `RUN/metrics.json`, with schema, command, versions and date; return its content."""
     whole = with_environment(content)
-    with written_whole(run / "metrics.json") as beside:
+    with atomic_write(run / "metrics.json") as beside:
         beside.write_text(json.dumps(whole, indent=2) + "\n")
     return whole
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.merges import MergeTable
@@ -60,7 +60,7 @@ def compatible_pairs(merges: MergeTable) -> tuple[NDArray[np.bool_], NDArray[np.
     return _compatible_pairs(merged, parts.astype(np.int32))
 
 
-@compiled
+@cached_njit
 def _stay_apart(merged: Ids, parts: Ids, left: int, right: int, before: int) -> bool:
     """Say whether two tokens side by side stay apart in all cycles that come before `before`.
 
@@ -84,7 +84,7 @@ def _stay_apart(merged: Ids, parts: Ids, left: int, right: int, before: int) -> 
             right = parts[right, 0]
 
 
-@compiled
+@cached_njit
 def _compatible_pairs(merged: Ids, parts: Ids) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     n_tokens = merged.shape[0]
     compatible = np.empty((n_tokens, n_tokens), np.bool_)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.genome.acgt import base_codes
 from grover_hf.tokenization.bpe_automaton import build_automaton
 from grover_hf.tokenization.encoding import Encoding, encode_around_unknown
@@ -112,7 +112,7 @@ def _tables(merges: MergeTable) -> _Tables:
     )
 
 
-@compiled
+@cached_njit
 def _first_ids_of_suffixes(
     codes: NDArray[np.uint8], start: int, next_state: NDArray[np.unsignedinteger],
     first_id: NDArray[np.uint16], next_state_2: NDArray[np.unsignedinteger],
@@ -169,7 +169,7 @@ def _first_ids_of_suffixes(
             true = state_2 if k == 2 else (state_1 if k == 1 else state_0)
 
 
-@compiled
+@cached_njit
 def _walk(
     first_ids: NDArray[np.uint16], n_bases: int, lengths: NDArray[np.uint16], walked: NDArray[np.uint16]
 ) -> NDArray[np.uint16]:

@@ -14,7 +14,7 @@ Two stages give exactly that, fast:
    adding a row and a column. That gives the exact pair counts before each of the first cycles,
    and so the true merges, until one comes that the guess does not allow for; the next guess
    goes on from there. A few rounds prove as many as are worth it. Nothing depends on how good a guess is.
-2. *The rest, by position lists* (`position_lists`). The genome is encoded with the merges of
+2. *The rest, by position lists* (`incremental_bpe`). The genome is encoded with the merges of
    stage 1; each frequent pair has the sorted list of its positions, so that a cycle touches only
    the places that it changes. Rare pairs get their lists when their turn comes near.
 
@@ -25,13 +25,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from grover_hf._internals.files import atomic_write, require_writable
+from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
-from grover_hf.files import refuse_existing, written_whole
 from grover_hf.genome.acgt import acgt_segments, base_codes
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
-from grover_hf.progress import progress_bar
+from grover_hf.tokenization.incremental_bpe import Codes, token_sequence
 from grover_hf.tokenization.merges import Merge, MergeTable, header_line, merge_lines, read_merge_lines
-from grover_hf.tokenization.position_lists import Codes, token_sequence
 from grover_hf.tokenization.proven_merges import GUESSED_MERGES, proven_merges
 
 MAX_CYCLES = 20_000
@@ -107,7 +107,7 @@ def train_bpe_to_file(
         InputError: As `train_bpe` and `ReferenceGenome`; and if fewer merges were left to learn.
     """
     output = Path(output)
-    refuse_existing(output, overwrite=overwrite, inputs=genomes)
+    require_writable(output, overwrite=overwrite, inputs=genomes)
     opened = [ReferenceGenome(genome, chromosomes) for genome in genomes]
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.partial")
@@ -138,7 +138,7 @@ class _MergeLog:
         if path.exists():
             self.known = _resumed(path, genome_sha256)
         # Written anew: a kill in the middle of a line leaves half a merge behind.
-        with written_whole(path) as beside:
+        with atomic_write(path) as beside:
             beside.write_text(header + merge_lines(self.known))
         self._file = open(path, "a")  # noqa: SIM115 - it stays open while merges are learnt
 

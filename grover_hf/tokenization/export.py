@@ -22,8 +22,8 @@ from tokenizers import (
     processors,
 )
 
+from grover_hf._internals.files import atomic_folder
 from grover_hf.errors import InputError
-from grover_hf.files import folder_written_whole
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
@@ -56,7 +56,7 @@ def kmer_tokenizer(k: int) -> PreTrainedTokenizerFast:
 
 def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
     """Write the folder that `AutoTokenizer.from_pretrained` reads; an existing one is replaced."""
-    with folder_written_whole(Path(folder)) as beside:
+    with atomic_folder(Path(folder)) as beside:
         write_tokenizer_files(encoder, beside)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
 from grover_hf.tokenization.vocabulary import vocabulary_sha256
@@ -107,7 +107,7 @@ class MergeTable:
     def write(self, path: str | Path) -> None:
         """Write the merges file; its first line carries the number of cycles and the digest."""
         facts = {"cycles": str(len(self)), "vocabulary_sha256": self.vocabulary_sha256}
-        with written_whole(Path(path)) as beside:
+        with atomic_write(Path(path)) as beside:
             beside.write_text(header_line(facts) + merge_lines(self.merges))
 
 

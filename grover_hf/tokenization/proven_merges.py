@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.genome.acgt import BASES
 from grover_hf.tokenization.bpe_automaton import compatible_pairs
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.incremental_bpe import Codes, Counts, Tokens, token_sequence
 from grover_hf.tokenization.merges import Merge, MergeTable
-from grover_hf.tokenization.position_lists import Codes, Counts, Tokens, token_sequence
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 # By measurement on 26.7 Mbp of hg38 (benchmarks/bpe_training.py): about 60 merges more than halve
@@ -139,7 +139,7 @@ def _proven_part(
         known.append(merged)
 
 
-@compiled
+@cached_njit
 def _without_merges(
     pair_counts: Counts, token_counts: Counts, parts: Counts, kept: NDArray[np.bool_]
 ) -> Counts:
@@ -159,7 +159,7 @@ def _without_merges(
     return pairs
 
 
-@compiled
+@cached_njit
 def _add_pairs(input_ids: Tokens, pairs: Counts, tokens: Counts) -> None:
     before = input_ids[0] - N_SPECIAL
     tokens[before] += 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.compiled import compiled
+from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
@@ -47,7 +47,7 @@ def spelled(tokens: Sequence[str], input_ids: NDArray[np.uint16]) -> NDArray[np.
     return out[:n_letters]
 
 
-@compiled
+@cached_njit
 def _spell(
     letters: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.uint16],
     heads: NDArray[np.uint8], input_ids: NDArray[np.uint16], out: NDArray[np.uint8],

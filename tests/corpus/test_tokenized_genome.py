@@ -164,7 +164,7 @@ def test_a_damaged_folder_is_refused(tiny, tmp_path):
 
 
 def test_a_folder_of_something_else_or_of_an_input_is_never_replaced(write_fasta, encoder, tmp_path):
-    from grover_hf.files import refuse_existing
+    from grover_hf._internals.files import require_writable
 
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.txt").write_text("mine")
@@ -172,7 +172,7 @@ def test_a_folder_of_something_else_or_of_an_input_is_never_replaced(write_fasta
     with pytest.raises(InputError, match="it has no corpus.json"):
         TokenizedGenome.build(genome, encoder, tmp_path / "thesis", overwrite=True)
     with pytest.raises(InputError, match="is, or holds, the input"):
-        refuse_existing(tmp_path, overwrite=True, marker="corpus.json", inputs=[genome.path])
+        require_writable(tmp_path, overwrite=True, marker="corpus.json", inputs=[genome.path])
     with pytest.raises(InputError, match="is a file"):
         TokenizedGenome.build(genome, encoder, genome.path, overwrite=True)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from datasets import Dataset, Features, List, Value
 
+from grover_hf._internals.files import cache_dir
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.files import cache_dir
 
 FACTS = {"splits": {"train": 0, "test": 0}, "sha256": "0" * 64}
 N = {"train": 2_500, "test": 31}

@@ -95,10 +95,10 @@ def test_by_chromosome_no_chromosome_is_in_two_splits(build, bed):
 
 def test_a_fasta_file_is_tokenized_once_and_then_taken_from_the_cache(simulated_fasta, corpora, monkeypatch):
     tokenizer = corpora["bpe-600"].path / "tokenizer"
-    first = TokenizedGenome.of(simulated_fasta, tokenizer)
+    first = TokenizedGenome.cached(simulated_fasta, tokenizer)
     assert np.array_equal(first.input_ids, corpora["bpe-600"].input_ids)
     monkeypatch.setattr(TokenizedGenome, "build", None)
-    assert TokenizedGenome.of(simulated_fasta, tokenizer).path == first.path
+    assert TokenizedGenome.cached(simulated_fasta, tokenizer).path == first.path
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
-from grover_hf.tokenization import position_lists, proven_merges
+from grover_hf.tokenization import incremental_bpe as position_lists
+from grover_hf.tokenization import proven_merges
 from grover_hf.tokenization.bpe_training import train_bpe, train_bpe_to_file
 from grover_hf.tokenization.merges import MergeTable
 from tests.oracles import merges_by_definition, merges_by_tokenizers

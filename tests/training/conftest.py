@@ -6,7 +6,7 @@ from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from training.pretrain import PretrainRecipe
-from training.recipe import read_recipe
+from training.runs.recipe import read_recipe
 
 
 @pytest.fixture(scope="session")

@@ -18,20 +18,23 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import torch
 import transformers
 from datasets import Dataset
 from safetensors.torch import load_file
 
-import grover_hf.files
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
+from grover_hf._internals import files
+from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
-from grover_hf.files import sha256_of_files
 from grover_hf.genome import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from training import checkpoints, finetune, pretrain, resumable_trainer
-from training.launch import run_script
-from training.recipe import RECIPES, read_recipe
+from training import finetune, pretrain
+from training.runs import checkpoints
+from training.runs.launch import run_script
+from training.runs.recipe import RECIPES, read_recipe
+from training.trainers import resumable as resumable_trainer
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = {
@@ -198,7 +201,7 @@ def _killed_at(moment, step):
             resumable_trainer, "seal", lambda folder, _: folder.name == f"checkpoint-{step}"
         ),
         "half the manifest": lambda: before(
-            grover_hf.files.os, "replace", lambda _, to: str(to).endswith(f"checkpoint-{step}/manifest.json")
+            files.os, "replace", lambda _, to: str(to).endswith(f"checkpoint-{step}/manifest.json")
         ),
         "before old ones are removed": lambda: before(
             resumable_trainer, "remove_older", lambda newest, _: newest.name == f"checkpoint-{step}"

@@ -19,11 +19,11 @@ from grover_hf.metrics.report import read_metrics
 from grover_hf.tokenization.kmer import KmerEncoder
 from tests.training.launches import windows_like
 from training import evaluate as evaluation
-from training import evaluation_report
 from training.evaluate import EvaluationPlan, evaluate, main
-from training.evaluation_report import summary
+from training.evaluation import report as evaluation_report
+from training.evaluation.report import summary
 from training.pretrain import PretrainRecipe, pretrain
-from training.recipe import read_recipe
+from training.runs.recipe import read_recipe
 
 
 @pytest.fixture(scope="module")

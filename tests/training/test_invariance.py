@@ -24,7 +24,7 @@ from tests.training.launches import (
     weights,
 )
 from tests.training.pretraining_trajectory import GOLDEN, RECIPE, of_these_transformers, trajectory
-from training.window_batches import WholeBatches
+from training.data.window_batches import WholeBatches
 
 N_STEPS, BATCH, WARMUP = 10, 8, 2
 LAYOUTS = {(1, 1): 8, (1, 4): 2, (2, 1): 4, (2, 2): 2}

@@ -10,9 +10,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, p
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
 from tests.training.launches import largest_difference, logged, weights, windows_like
-from training.launch import batch_shape
-from training.loss import global_cross_entropy
 from training.pretrain import nll_and_rank, pretrain
+from training.runs.launch import batch_shape
+from training.trainers.loss import global_cross_entropy
 
 
 def test_a_run_writes_what_the_contract_says(recipe):

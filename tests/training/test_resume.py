@@ -31,10 +31,10 @@ from tests.training.launches import (
     train,
     windows_like,
 )
-from training.checkpoints import MANIFEST, is_whole, newest_whole, read_manifest, seal
-from training.launch import PREEMPTED, Preempted
-from training.loss import global_cross_entropy
-from training.resumable_trainer import ResumableTrainer
+from training.runs.checkpoints import MANIFEST, is_whole, newest_whole, read_manifest, seal
+from training.runs.launch import PREEMPTED, Preempted
+from training.trainers.loss import global_cross_entropy
+from training.trainers.resumable import ResumableTrainer
 
 N_STEPS, BATCH, SAVE_STEPS, EVERY = 9, 4, 3, 4
 """A line of the log is the mean of 4 steps: some of them before a checkpoint, some after."""
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_at_the_manifest_leaves_a_torn_checkpoint(inputs, tm
             raise OSError(errno.ENOSPC, "No space left on device")
         seal(folder, facts, needed=needed)
 
-    monkeypatch.setattr("training.resumable_trainer.seal", full)
+    monkeypatch.setattr("training.trainers.resumable.seal", full)
     with pytest.raises(InputError, match="checkpoint-6 cannot be written: .*No space left on device"):
         in_this_process(inputs, tmp_path / "run")
     checkpoints = tmp_path / "run" / "checkpoints"

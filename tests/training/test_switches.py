@@ -14,7 +14,7 @@ from grover_hf.masking import MaskingCollator, Windows
 from grover_hf.model import grover_config
 from tests.training import launches
 from tests.training.launches import TRANSFORMERS_4, largest_difference, logged, logged_every, weights
-from training.padding_free import PaddingFreeCollator, padding_free_attention
+from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.pretrain import pretrain
 
 N_STEPS = 4

@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForMaskedLM
 from typer.testing import CliRunner
 
-from grover_hf.analysis.sweep_report import markdown, write_sweep_results
-from grover_hf.analysis.sweep_results import VOCABULARIES, read_sweep
+from grover_hf.analysis.sweep.report import markdown, write_sweep_results
+from grover_hf.analysis.sweep.results import VOCABULARIES, read_sweep
 from grover_hf.cli import app
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
@@ -32,8 +32,8 @@ from grover_hf.tokenization.merges import MergeTable
 from training import finetune, pretrain, vocabulary_sweep
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
-from training.recipe import RECIPES, read_recipe, recipe_from_command_line
-from training.run_folder import write_inputs, write_recipe
+from training.runs.folder import write_inputs, write_recipe
+from training.runs.recipe import RECIPES, read_recipe, recipe_from_command_line
 from training.sweep.budget import training_flop
 from training.sweep.cells import BEGUN, FINISHED, MISSING, Cell, State, command_line, run_cell, states_of
 from training.sweep.recipe import SweepRecipe, check_sweep

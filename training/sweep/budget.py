@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.analysis.sweep_results import VOCABULARIES
+from grover_hf._internals.files import atomic_write
+from grover_hf.analysis.sweep.results import VOCABULARIES
 from grover_hf.corpus.facts import read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.files import written_whole
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
@@ -91,7 +91,7 @@ def training_flop(lengths: NDArray[np.int64], vocab_size: int, size: str, p_sele
 
 def write_budgets(budgets: Sequence[Budget], output: Path) -> None:
     """Write `vocabularies.csv` into the sweep's folder."""
-    with written_whole(output / VOCABULARIES) as beside, open(beside, "w", newline="") as file:
+    with atomic_write(output / VOCABULARIES) as beside, open(beside, "w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Budget)])
         writer.writeheader()
         writer.writerows(dataclasses.asdict(budget) for budget in budgets)

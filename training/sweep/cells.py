@@ -16,10 +16,10 @@ import yaml
 
 from grover_hf.errors import InputError
 from grover_hf.metrics.report import read_metrics
-from training.checkpoints import newest_whole
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
-from training.run_folder import read_inputs, science_of
+from training.runs.checkpoints import newest_whole
+from training.runs.folder import read_inputs, science_of
 from training.sweep.side_by_side import Job
 
 GROVER = (sys.executable, "-m", "grover_hf.cli")

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from grover_hf.errors import InputError, shorten
 from grover_hf.tokenization.encoding import Encoder
 from training.finetune import FinetuneRecipe
-from training.launch import require_positive
 from training.pretrain import PretrainRecipe
-from training.recipe import read_recipe, recipe_field
+from training.runs.launch import require_positive
+from training.runs.recipe import read_recipe, recipe_field
 
 _SET_BY_THE_SWEEP = {
     "pretrain": ("dataset", "dataset_config", "tokenizer", "output", "max_steps", "resume", "overwrite"),

@@ -1,0 +1,122 @@
+"""Where files go: the cache, and "write beside, then rename" for everything we write.
+
+Nothing is ever written beside a user's file, and no reader ever sees half a file of ours.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+from grover_hf.errors import InputError
+
+
+def cache_dir() -> Path:
+    """Return the cache folder: `$GROVER_CACHE`, else `grover_hf` in the user's cache folder."""
+    return Path(os.environ.get("GROVER_CACHE") or user_cache_dir("grover_hf"))
+
+
+def file_key(path: Path) -> str:
+    """Return a short key of a file's identity: absolute path, size and time of change."""
+    stat = path.stat()
+    identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def sha256_of_files(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of the SHA-256 of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def require_writable(
+    path: Path, *, overwrite: bool, marker: str | None = None, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Raise `InputError` if writing `path` would destroy something that must stay.
+
+    Args:
+        path: A file or folder to be written.
+        overwrite: Whether it may be replaced if it is there and not empty.
+        marker: Of a folder: a file in it that shows that it is of the kind that will be written.
+            Folders without it are never replaced. None for a file.
+        inputs: What is read: `path` may not be one of them, nor a folder around one.
+    """
+    require_not_an_input(path, inputs)
+    if not path.exists() or (marker and path.is_dir() and not any(path.iterdir())):
+        return
+    if path.is_dir() != (marker is not None):
+        raise InputError(f"{path} is a {'folder' if path.is_dir() else 'file'}; name another --output.")
+    if not overwrite:
+        raise InputError(f"{path} is there already; name another --output, or say --overwrite.")
+    if marker and not (path / marker).exists():
+        raise InputError(
+            f"{path} is not replaced: it has no {marker}, so this command did not make it. Name another "
+            "--output, or remove it yourself."
+        )
+
+
+def require_not_an_input(path: Path, inputs: Iterable[str | Path]) -> None:
+    """Raise `InputError` if `path`, which is to be written, is one of the inputs or a folder around one."""
+    place = path.resolve()
+    for given in map(Path, inputs):
+        if place == given.resolve() or place in given.resolve().parents:
+            raise InputError(f"--output {path} is, or holds, the input {given}; name another --output.")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`; when the block ends well it becomes `path`, else it is removed."""
+    path = Path(path)
+    beside = _beside(path, "part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        os.replace(beside, path)
+    except OSError as error:
+        raise _named(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; when the block ends well it takes the place of `path`.
+
+    The caller has asked `require_writable` before: an existing folder is replaced.
+    """
+    path = Path(path).resolve()
+    beside = _beside(path, "part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        yield beside
+        if path.exists():
+            old = _beside(path, "old")
+            os.replace(path, old)
+            os.replace(beside, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(beside, path)
+    except OSError as error:
+        raise _named(error, path) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    # By chance, and not by the process: those of two machines that share a folder may have one number.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{suffix}")
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """Return the error with the name that the user knows in place of that of the part beside."""
+    return type(error)(error.errno, f"{path} cannot be written: {error.strerror or error}")

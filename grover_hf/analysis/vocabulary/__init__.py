@@ -1,0 +1,1 @@
+"""What is in a vocabulary: its table beside the paper's, its figure, its stability."""

@@ -1,0 +1,99 @@
+"""`grover vocabulary`: from files to the tables, and to the figures."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.progress import progress_bar
+from grover_hf.analysis.vocabulary.figures import require_format, require_matplotlib, vocabulary_figure
+from grover_hf.analysis.vocabulary.stability import (
+    resamples_of,
+    stability_columns,
+    stability_figure,
+    stability_summary,
+)
+from grover_hf.analysis.vocabulary.table import Row, kmer_frequencies, vocabulary_of, vocabulary_table
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
+from grover_hf.genome.reference import ReferenceGenome
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.bpe_training import train_bpe
+from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.merges import MergeTable
+
+
+def vocabulary_report(
+    vocabulary: Path, corpus: Path | None, figure: Path | None, kmers: list[int]
+) -> list[Row]:
+    """Return the paper's table beside a vocabulary's; write the figure if a path is given.
+
+    Args:
+        vocabulary: A merges file or a tokenizer folder.
+        corpus: A genome tokenized with it; without one the table has no frequencies.
+        figure: A PNG or PDF to write; needs `corpus`.
+        kmers: k-mer vocabularies to draw beside it.
+
+    Raises:
+        InputError: If the corpus has another vocabulary, or a figure is asked for without one.
+    """
+    if figure is not None:
+        require_matplotlib()
+        require_format(figure)
+        if corpus is None:
+            raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
+    encoder = load_encoder(vocabulary)
+    genome = None if corpus is None else TokenizedGenome.open(corpus, encoder)
+    found = vocabulary_of(encoder.tokens, genome)
+    if figure is not None and genome is not None:
+        vocabulary_figure(figure, found, encoder.name, {k: kmer_frequencies(genome, k) for k in kmers})
+    return vocabulary_table(found)
+
+
+def stability_report(
+    genome: ReferenceGenome, vocabulary: Path | None, output: Path | None, *, n_resamples: int, block_bp: int,
+    seed: int, overwrite: bool = False,
+) -> list[tuple[str, ...]]:
+    """Return how much of a vocabulary stays in resamples of a genome; write table and figure if asked to.
+
+    Args:
+        genome: To be resampled.
+        vocabulary: A merges file or a tokenizer folder to compare with; None for the genome's own, 600 cycles.
+        output: Folder for `stability.csv`, `stability.md` and `stability.png`; None for none.
+        n_resamples: How many.
+        block_bp: Bases that are drawn together.
+        seed: Of what is drawn.
+        overwrite: Replace `output`.
+
+    Raises:
+        InputError: If the vocabulary has no merges, or the genome is too small.
+    """
+    if output is not None:
+        require_matplotlib()
+        given = [genome.path] if vocabulary is None else [genome.path, vocabulary]
+        require_writable(output, overwrite=overwrite, marker="stability.csv", inputs=given)
+    merges = train_bpe(genome) if vocabulary is None else _merges_of(vocabulary)
+    bar = progress_bar(total=n_resamples, what="resamples")
+    resamples = []
+    for resample in resamples_of(genome, merges, n_resamples=n_resamples, block_bp=block_bp, seed=seed):
+        resamples.append(resample)
+        bar.update()
+    bar.close()
+    lines = stability_summary(merges, resamples)
+    if output is not None:
+        name = genome.path.name.split(".fa")[0]
+        title = f"{n_resamples} resamples of {name}, blocks of {block_bp:,} bp, {len(merges)} cycles, seed {seed}"
+        rows = [("quantity", name, "lowest", "median", "highest"), ("---",) * 5, *lines]
+        with atomic_folder(output) as beside:
+            pd.DataFrame(stability_columns(merges, resamples)).to_csv(beside / "stability.csv", index=False)
+            table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+            (beside / "stability.md").write_text(f"{title}\n\n{table}")
+            stability_figure(beside / "stability.png", merges, resamples, name)
+    return lines
+
+
+def _merges_of(vocabulary: Path) -> MergeTable:
+    encoder = load_encoder(vocabulary)
+    if not isinstance(encoder, GenomeEncoder):
+        raise InputError(f"{vocabulary} has {encoder.name}: k-mers are the same in every genome.")
+    return encoder.merges

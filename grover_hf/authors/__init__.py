@@ -1,0 +1,1 @@
+"""The checkpoint that the authors of the paper published, and their vocabulary."""

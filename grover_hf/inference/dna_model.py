@@ -1,0 +1,276 @@
+"""A trained model on DNA of any length: masks filled, embeddings, classes.
+
+Long sequences are read in windows (`reader`, `windows`), and each token's output is taken from
+the window in which it is most central. The handler of an endpoint, which can import nothing of ours, is
+made from the source of this module and of those it imports (`endpoint_source`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+from grover_hf.errors import InputError
+from grover_hf.inference.reader import Batch, SequenceReader, Tokenized, Window
+
+Pooling = Literal["mean", "cls"]
+Forward = Callable[[dict[str, torch.Tensor]], torch.Tensor]
+
+_HEADS = {
+    "ForMaskedLM": AutoModelForMaskedLM,
+    "ForSequenceClassification": AutoModelForSequenceClassification,
+}
+
+
+@dataclass(frozen=True)
+class TokenEmbeddings:
+    """The vectors of a sequence's tokens, and where each token lies in the sequence as it was given."""
+
+    input_ids: NDArray[np.int64]
+    """Shape (L,), without special tokens."""
+    vectors: NDArray[np.float32]
+    """Shape (L, H)."""
+    starts: NDArray[np.int64]
+    """In letters of the sequence, shape (L,); a mask is one token of as many letters as it is written with."""
+    ends: NDArray[np.int64]
+    """Exclusive, shape (L,)."""
+
+
+class DnaModel:
+    """A model and its tokenizer, for sequences of any length.
+
+    Every method takes a list of sequences, as `reader.normalized` says what one is, and raises
+    `InputError` for others. What a sequence gives does not depend on the rest of the list.
+
+    Args:
+        model: An encoder of `transformers`, with any head; it is set to evaluation.
+        tokenizer: Its tokenizer.
+        max_batch_tokens: Most tokens that the model computes at once, padding included.
+
+    Raises:
+        InputError: If tokenizer and model leave no room for a sequence.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, max_batch_tokens: int = 16_384) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.reader = SequenceReader(model, tokenizer, max_batch_tokens)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, *, device: str | None = None, **where: Any) -> "DnaModel":
+        """Open a checkpoint with the head that it was saved with.
+
+        Args:
+            path: A folder, or a name on the Hub.
+            device: Such as "cuda:1"; by default a GPU if there is one, else the CPU.
+            where: `revision`, `token`, `cache_dir` and the like, for model and tokenizer.
+        """
+        architecture = (AutoConfig.from_pretrained(path, **where).architectures or [""])[0]
+        opener = next((auto for head, auto in _HEADS.items() if architecture.endswith(head)), AutoModel)
+        model = opener.from_pretrained(path, **where)
+        tokenizer = AutoTokenizer.from_pretrained(path, **where)
+        return cls(model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), tokenizer)
+
+    def has_head(self, head: str) -> bool:
+        """Say whether the model is one "ForMaskedLM", say, or "ForSequenceClassification"."""
+        return type(self.model).__name__.endswith(head)
+
+    def fill_mask(
+        self, sequences: Sequence[str], *, top_k: int = 5, targets: Sequence[str] | None = None
+    ) -> list[list[Any]]:
+        """Return the best tokens for each mask, in the form of the pipeline "fill-mask" of transformers.
+
+        Args:
+            sequences: Each with one mask or more, written as the tokenizer's `mask_token`.
+            top_k: How many tokens for each mask; no more than there are targets.
+            targets: The only tokens to choose from; their probabilities are those among all tokens.
+
+        Returns:
+            For each sequence a list of {"score", "token", "token_str", "sequence"}, the best first; with
+            several masks a list of such lists. "score" is a probability; "sequence" is the sequence in
+            upper case with this mask filled, and N and other masks as they were.
+
+        Raises:
+            InputError: If the model has no masked-token head, a sequence no mask, or a target no id.
+        """
+        if not self.has_head("ForMaskedLM") or self.tokenizer.mask_token is None:
+            raise InputError(f"{type(self.model).__name__} with its tokenizer is no masked language model.")
+        vocab_size = self.model.config.vocab_size
+        if not 1 <= top_k <= vocab_size:
+            raise InputError(f"top_k is {top_k}; it goes from 1 to the {vocab_size} tokens of the vocabulary.")
+        candidates = np.arange(vocab_size) if targets is None else self._target_ids(targets)
+        read = self.reader.read(sequences, masks=True)
+        is_mask = [tokens.input_ids == self.tokenizer.mask_token_id for tokens in read]
+        if missing := [number for number, found in enumerate(is_mask) if not found.any()]:
+            raise InputError(f"sequences[{missing[0]}] has no {self.tokenizer.mask_token} to fill.")
+        windows = [
+            window
+            for window in self.reader.windows(read)
+            if is_mask[window.sequence][window.start + window.first : window.start + window.last].any()
+        ]
+        owners, scores, tokens = [], [], []
+        for batch, logits in self._run(read, windows, lambda inputs: self.model(**inputs).logits):
+            row, column = np.nonzero(batch.share & (batch.input_ids == self.tokenizer.mask_token_id))
+            p_tokens = logits[torch.from_numpy(row), torch.from_numpy(column)].float().softmax(-1)
+            best = p_tokens[:, candidates].topk(min(top_k, len(candidates)))
+            owners.append(batch.owner[row])
+            scores.append(best.values.cpu().numpy())
+            tokens.append(candidates[best.indices.cpu().numpy()])
+        in_order = np.argsort(np.concatenate(owners), kind="stable")
+        ends = np.cumsum([np.count_nonzero(found) for found in is_mask])[:-1]
+        p_best, best_ids = (np.split(np.concatenate(parts)[in_order], ends) for parts in (scores, tokens))
+        return [self._filled(one.text, *best) for one, *best in zip(read, p_best, best_ids, strict=True)]
+
+    def embed(
+        self, sequences: Sequence[str], *, pooling: Pooling = "mean", layer: int = -1
+    ) -> NDArray[np.float32]:
+        """Return one vector for each sequence, shape (n_sequences, H).
+
+        Args:
+            sequences: Without masks.
+            pooling: "mean": of the tokens that spell bases, once the windows are merged; special tokens,
+                [UNK] and N do not count. "cls": the vector of [CLS]; over several windows their mean,
+                each weighted by how many of those tokens get their output there.
+            layer: 0 is what enters the first layer, -1 what leaves the last.
+
+        Raises:
+            InputError: If there is no such pooling or layer, or the tokenizer puts no [CLS].
+        """
+        cls_id, before = self.tokenizer.cls_token_id, self.reader.before
+        if pooling not in ("mean", "cls"):
+            raise InputError(f"There is no pooling {pooling!r}; there are mean and cls.")
+        if pooling == "cls" and cls_id not in before:
+            raise InputError("The model's tokenizer puts no [CLS] before a sequence; take the mean.")
+        hidden_states = self._hidden_states(layer)
+        read = self.reader.read(sequences)
+        n_counted = np.array([np.count_nonzero(tokens.spells_bases) for tokens in read])
+        owners, parts = [], []
+        for batch, hidden in self._run(read, self.reader.windows(read), hidden_states):
+            counted = batch.share & self.reader.spells_bases[batch.input_ids]
+            if pooling == "mean":
+                weights = torch.from_numpy(counted / n_counted[batch.owner, None])
+                part = torch.einsum("bl,blh->bh", weights.to(hidden.device, torch.float32), hidden.float())
+            else:
+                weights = torch.from_numpy(counted.sum(1) / n_counted[batch.owner])
+                part = weights.to(hidden.device, torch.float32)[:, None] * hidden[:, before.index(cls_id)].float()
+            owners.append(batch.owner)
+            parts.append(part.cpu().numpy())
+        return _sum_by(np.concatenate(owners), np.concatenate(parts), len(read)).astype(np.float32)
+
+    def embed_tokens(self, sequences: Sequence[str], *, layer: int = -1) -> list[TokenEmbeddings]:
+        """Return the vectors of each sequence's tokens, with where they lie in the sequence as it was given.
+
+        Args:
+            sequences: Masks are allowed.
+            layer: 0 is what enters the first layer, -1 what leaves the last.
+
+        Raises:
+            InputError: If there is no such layer, or the tokenizer does not know where its tokens lie.
+        """
+        if not self.tokenizer.is_fast:
+            raise InputError(f"{type(self.tokenizer).__name__} is no fast tokenizer: it has no offsets of tokens.")
+        hidden_states = self._hidden_states(layer)
+        read = self.reader.read(sequences, masks=True, offsets=True)
+        vectors: list[NDArray[np.float32]] = []
+        for batch, hidden in self._run(read, self.reader.windows(read), hidden_states):
+            vectors = vectors or [np.empty((len(one.input_ids), hidden.shape[-1]), np.float32) for one in read]
+            own = hidden[:, batch.first_column :].float().cpu().numpy()
+            for row, (sequence, start, _, first, last) in zip(own, batch.windows, strict=True):
+                vectors[sequence][start + first : start + last] = row[first:last]
+        return [
+            TokenEmbeddings(one.input_ids, of_one, one.offsets[:, 0], one.offsets[:, 1])
+            for one, of_one in zip(read, vectors, strict=True)
+        ]
+
+    def classify(self, sequences: Sequence[str]) -> list[list[dict[str, Any]]]:
+        """Return all classes of each sequence as {"label", "score"}, the most probable first.
+
+        Scores are the softmax of the mean of the windows' logits, as a fine-tuning scores long inputs.
+
+        Args:
+            sequences: Without masks.
+
+        Raises:
+            InputError: If the model is no classifier, or one whose classes do not exclude each other.
+        """
+        config = self.model.config
+        if not self.has_head("ForSequenceClassification"):
+            raise InputError(f"{type(self.model).__name__} has no classes; it is no fine-tuned classifier.")
+        if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
+            raise InputError("The outputs of this model are no probabilities of classes that exclude each other.")
+        read = self.reader.read(sequences)
+        windows = self.reader.windows(read)
+        n_windows = np.bincount([window.sequence for window in windows])
+        owners, logits = [], []
+        for batch, output in self._run(read, windows, lambda inputs: self.model(**inputs).logits):
+            owners.append(batch.owner)
+            logits.append(output.float().cpu().numpy())
+        mean = _sum_by(np.concatenate(owners), np.concatenate(logits), len(read)) / n_windows[:, None]
+        scaled = np.exp(mean - mean.max(1, keepdims=True))
+        p_classes = scaled / scaled.sum(1, keepdims=True)
+        best_first = np.argsort(-p_classes, axis=1, kind="stable")
+        return [
+            [{"label": config.id2label[number], "score": scores[number]} for number in order]
+            for scores, order in zip(p_classes.tolist(), best_first.tolist(), strict=True)
+        ]
+
+    def _run(
+        self, read: list[Tokenized], windows: list[Window], forward: Forward
+    ) -> Iterator[tuple[Batch, torch.Tensor]]:
+        for batch in self.reader.batches(read, windows):
+            arrays = {"input_ids": batch.input_ids}
+            if self.reader.takes_mask:
+                arrays["attention_mask"] = batch.attention_mask
+            inputs = {name: torch.from_numpy(array).to(self.model.device) for name, array in arrays.items()}
+            # Not around the `yield`: the mode would then hold in the caller's code.
+            with torch.inference_mode():
+                output = forward(inputs)
+            yield batch, output
+
+    def _hidden_states(self, layer: int) -> Forward:
+        last = self.model.config.num_hidden_layers
+        if not -last - 1 <= layer <= last:
+            raise InputError(f"layer is {layer}; this model has 0 to {last}, or -1 back to {-last - 1}.")
+        encoder = self.model.base_model
+        if layer in (-1, last):
+            return lambda inputs: encoder(**inputs).last_hidden_state
+        return lambda inputs: encoder(**inputs, output_hidden_states=True).hidden_states[layer]
+
+    def _target_ids(self, targets: Sequence[str]) -> NDArray[np.int64]:
+        if isinstance(targets, str) or len(targets) == 0:
+            raise InputError("targets is one str, or empty; give a list of tokens.")
+        vocabulary = self.tokenizer.get_vocab()
+        ids = {target: vocabulary.get(target.upper()) for target in targets}
+        if unknown := [target for target, token_id in ids.items() if token_id is None]:
+            raise InputError(f"{unknown[0]!r} is no token of the model, and so no target.")
+        return np.unique(np.array(list(ids.values()), np.int64))
+
+    def _filled(self, text: str, p_best: NDArray[np.float32], best_ids: NDArray[np.int64]) -> list[Any]:
+        mask_token = self.tokenizer.mask_token
+        pieces = text.split(mask_token)
+        answers = []
+        for number, (scores, ids) in enumerate(zip(p_best.tolist(), best_ids.tolist(), strict=True), 1):
+            left, right = mask_token.join(pieces[:number]), mask_token.join(pieces[number:])
+            tokens = self.tokenizer.convert_ids_to_tokens(ids)
+            answers.append([
+                {"score": score, "token": token_id, "token_str": token, "sequence": left + token + right}
+                for score, token_id, token in zip(scores, ids, tokens, strict=True)
+            ])
+        return answers[0] if len(answers) == 1 else answers
+
+
+def _sum_by(owner: NDArray[np.int64], rows: NDArray[np.floating], n_owners: int) -> NDArray[np.float64]:
+    total = np.zeros((n_owners, rows.shape[1]))
+    np.add.at(total, owner, rows)
+    return total

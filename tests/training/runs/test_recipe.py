@@ -1,0 +1,82 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grover_hf.errors import InputError
+from training.pretrain import PretrainRecipe
+from training.runs.recipe import RECIPES, read_recipe, recipe_from_command_line
+
+
+@pytest.mark.parametrize("path", sorted((RECIPES / "pretrain").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_packaged_recipe_reads(path):
+    recipe = read_recipe(PretrainRecipe, str(path), "pretrain", {})
+    assert recipe == read_recipe(PretrainRecipe, path.stem, "pretrain", {})
+
+
+def test_the_papers_numbers_stand_in_its_recipe():
+    recipe = read_recipe(PretrainRecipe, "bpe_600", "pretrain", {})
+    assert (recipe.p_select, recipe.p_mask, recipe.p_random) == (0.022, 0.8, 0.1)
+    assert (recipe.batch_size, recipe.learning_rate, recipe.adam_epsilon) == (64, 4e-4, 1e-6)
+    assert (recipe.adam_beta2, recipe.dropout, recipe.size) == (0.99, 0.1, "base")
+
+
+@pytest.mark.parametrize("k", [4, 5, 6])
+def test_models_of_kmers_have_the_parameters_of_grover(k):
+    grover, kmers = (
+        dataclasses.asdict(read_recipe(PretrainRecipe, name, "pretrain", {})) for name in ("bpe_600", f"kmer_{k}")
+    )
+    assert kmers.pop("dataset_config") == f"kmer-{k}"
+    for name in ("dataset_config", "tokenizer", "output", "workers"):
+        grover.pop(name)
+        kmers.pop(name, None)
+    assert kmers == grover
+
+
+def test_accelerate_configurations_leave_the_precision_to_the_recipe():
+    contents = [yaml.safe_load(path.read_text()) for path in (RECIPES / "accelerate").glob("*.yaml")]
+    assert sorted(content["num_processes"] for content in contents) == [1, 2, 8, 16]
+    assert {content["mixed_precision"] for content in contents} == {"no"}
+
+
+def test_the_command_line_wins_over_the_file():
+    recipe = recipe_from_command_line(
+        PretrainRecipe, "pretrain", ["--config", "tiny_cpu", "--max_steps", "7", "--learning_rate", "1.0e-5"]
+    )
+    assert (recipe.max_steps, recipe.learning_rate) == (7, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 3}, "unknown keys steps; known are dataset, tokenizer"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; it must be float"),
+        ({"max_steps": 1.5}, "max_steps is 1.5; it must be int"),
+        ({"bf16": 1}, "bf16 is 1; it must be bool"),
+    ],
+)
+def test_wrong_values_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
+
+
+def test_numbers_as_one_types_them_are_read():
+    changes = {"learning_rate": "1e-4", "adam_beta2": 1}
+    recipe = read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
+    assert (recipe.learning_rate, recipe.adam_beta2) == (1e-4, 1.0)
+    with pytest.raises(SystemExit):
+        recipe_from_command_line(PretrainRecipe, "pretrain", ["--config", "tiny_cpu", "--max_step", "7"])
+
+
+def test_missing_recipes_and_fields_are_named(tmp_path):
+    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, kmer_4, .*, small, tiny_cpu"):
+        read_recipe(PretrainRecipe, "huge", "pretrain", {})
+    (tmp_path / "r.yaml").write_text("size: tiny\n")
+    with pytest.raises(InputError, match="lacks dataset, tokenizer"):
+        read_recipe(PretrainRecipe, str(tmp_path / "r.yaml"), "pretrain", {})
+
+
+def test_every_field_has_a_help_text():
+    assert all(field.metadata["help"] for field in dataclasses.fields(PretrainRecipe))
+    assert Path(RECIPES).is_dir()

@@ -1,0 +1,240 @@
+"""A task's rows as a model reads them: whose tokens, how long, in which batches."""
+
+import hashlib
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from grover_hf._internals.progress import bars_on_terminals_only
+from grover_hf.corpus.facts import choose_config, read_all_facts
+from grover_hf.corpus.splits import SPLITS
+from grover_hf.errors import InputError
+from grover_hf.inference.windows import window_starts
+from grover_hf.tokenization.vocabulary import vocabulary_sha256
+
+Ids = list[NDArray[np.integer]]
+Collator = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset of rows with a label."""
+
+    name: str
+    config: str
+    splits: datasets.DatasetDict
+    facts: dict[str, Any]
+    """Of the builder; empty for a dataset that `grover build` did not make."""
+    class_names: list[str]
+
+
+@dataclass(frozen=True)
+class Examples(torch.utils.data.Dataset[dict[str, Any]]):
+    """What a model reads: rows, or the windows of rows that are too long."""
+
+    input_ids: list[NDArray[np.integer]]
+    """Without special tokens; views of one array."""
+    labels: NDArray[np.int64]
+    row: NDArray[np.int64]
+    """The row that each example belongs to, ascending."""
+    around: tuple[list[int], list[int]]
+    """Special tokens before and after each example."""
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        before, after = self.around
+        input_ids = np.concatenate([before, self.input_ids[number], after])
+        return {"input_ids": input_ids, "labels": self.labels[number], "row": self.row[number]}
+
+
+def open_task(dataset: str, config: str | None) -> Task:
+    """Open a folder made by `grover build`, or any dataset with the columns `sequence` and `label`.
+
+    Raises:
+        InputError: If it cannot be loaded, lacks a split, `label` or `sequence`, or its labels are
+            not 0, 1, 2, ...
+    """
+    facts: dict[str, Any] = {}
+    if Path(dataset).is_dir() and read_all_facts(dataset):
+        config, facts = choose_config(dataset, config)
+    bars_on_terminals_only()
+    try:
+        splits = datasets.load_dataset(dataset, config)
+    except (OSError, ValueError) as error:
+        where_looked = "" if Path(dataset).exists() else "There is no such folder; as a name on the Hub: "
+        raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{error}") from error
+    if missing := [name for name in SPLITS if name not in splits]:
+        raise InputError(f"{dataset} has no split {', '.join(missing)}; it has {', '.join(splits)}.")
+    features = splits["train"].features
+    if missing := [name for name in ("sequence", "label") if name not in features]:
+        raise InputError(f"{dataset} has no column {', '.join(missing)}; it has {', '.join(features)}.")
+    return Task(facts.get("dataset", dataset), config or "default", splits, facts, _class_names(dataset, splits))
+
+
+def read_examples(
+    task: Task, tokenizer: Any, *, retokenize: bool, max_tokens: int, windows: bool
+) -> dict[str, Examples]:
+    """Return the examples of each split.
+
+    Args:
+        task: The dataset.
+        tokenizer: The model's.
+        retokenize: Tokenize `sequence` again, where the dataset has ids of another vocabulary.
+        max_tokens: The longest input of the model, with special tokens.
+        windows: Cut longer inputs into windows, instead of refusing them.
+
+    Raises:
+        InputError: If the dataset's ids belong to another vocabulary, or inputs are too long.
+    """
+    ids_of = _reader(task, tokenizer, retokenize=retokenize)
+    around = _special_around(tokenizer)
+    n_special = sum(map(len, around))
+    room = max_tokens - n_special
+    if room < 1:
+        raise InputError(f"max_tokens is {max_tokens}, which leaves no room beside {n_special} special tokens.")
+    examples = {}
+    for name in SPLITS:
+        split = task.splits[name]
+        all_ids = ids_of(split)
+        lengths = np.array([len(ids) for ids in all_ids])
+        if not lengths.all():
+            raise InputError(f"{task.name}, {name}: row {int(np.argmin(lengths))} has no token.")
+        if (n_long := int((lengths > room).sum())) and not windows:
+            raise InputError(
+                f"{task.name}, {name}: {n_long} of {len(lengths)} inputs have more than the {room} tokens that "
+                f"the model takes, the longest {lengths.max()}. Nothing is cut silently: say --long_input windows."
+            )
+        starts = [window_starts(int(length), room).tolist() for length in lengths]
+        n_windows = [len(of_row) for of_row in starts]
+        examples[name] = Examples(
+            input_ids=[
+                ids[start : start + room] for ids, of_row in zip(all_ids, starts, strict=True) for start in of_row
+            ],
+            labels=np.repeat(np.array(split["label"], np.int64), n_windows),
+            row=np.repeat(np.arange(len(split)), n_windows),
+            around=around,
+        )
+    return examples
+
+
+def examples_sha256(examples: dict[str, Examples]) -> str:
+    """Return a digest of all that a training reads: ids, labels, rows."""
+    digest = hashlib.sha256()
+    for name, split in sorted(examples.items()):
+        digest.update(name.encode())
+        for ids, label, row in zip(split.input_ids, split.labels.tolist(), split.row.tolist(), strict=True):
+            digest.update(np.array([row, label, len(ids), *ids], "<i8").data)
+    return digest.hexdigest()
+
+
+def longest_input(tokenizer: Any, config: Any) -> int:
+    """Return the most tokens that a model takes, with special tokens."""
+    limits = [tokenizer.model_max_length]
+    for name in ("max_position_embeddings", "max_seq_len"):
+        limits.append(getattr(config, name, None))
+    # Tokenizers that know no limit give an astronomical one.
+    known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < 10**9]
+    if not known:
+        raise InputError("Neither tokenizer nor configuration says how long an input may be; say --max_tokens.")
+    return min(known)
+
+
+def collator(tokenizer: Any, model: torch.nn.Module) -> Collator:
+    """Return what pads a batch to its longest input; `row` says which rows it is of."""
+    if tokenizer.pad_token_id is None:
+        raise InputError("The model's tokenizer has no token for padding, which a batch of inputs needs.")
+    takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
+
+    def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        longest = max(len(row["input_ids"]) for row in rows)
+        input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, np.int64)
+        for number, row in enumerate(rows):
+            input_ids[number, : len(row["input_ids"])] = row["input_ids"]
+        lengths = np.array([len(row["input_ids"]) for row in rows])
+        batch = {name: torch.tensor([int(row[name]) for row in rows]) for name in ("labels", "row")}
+        batch["input_ids"] = torch.from_numpy(input_ids)
+        if takes_mask:
+            batch["attention_mask"] = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
+        return batch
+
+    return collate
+
+
+def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return the mean logits of each row over its windows, shape (n_rows, C)."""
+    first = np.searchsorted(row, np.arange(int(row[-1]) + 1))
+    if len(first) == len(row):
+        return logits
+    return np.add.reduceat(logits, first) / np.bincount(row)[:, None]
+
+
+def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
+    feature = splits["train"].features["label"]
+    labels = {name: set(splits[name].unique("label")) for name in SPLITS}
+    every = set.union(*labels.values())
+    if odd := [label for label in every if not isinstance(label, int) or label < 0]:
+        raise InputError(f"{dataset} has the label {odd[0]!r}; labels are 0, 1, 2, ... Number your classes first.")
+    names = feature.names if isinstance(feature, datasets.ClassLabel) else list(map(str, range(max(every) + 1)))
+    if max(every) >= len(names) or len(labels["train"]) < 2:
+        raise InputError(
+            f"{dataset} has labels up to {max(every)}, {len(names)} classes, and {len(labels['train'])} of them "
+            "in train: two or more must be there."
+        )
+    return list(names)
+
+
+def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datasets.Dataset], Ids]:
+    """Return what gives the ids of a split's rows, without special tokens."""
+    dataset_vocabulary = task.facts.get("vocabulary_sha256")
+    if "input_ids" in task.splits["train"].features and not retokenize:
+        tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        own = vocabulary_sha256([token or "" for token in tokens])
+        if dataset_vocabulary is None or own != dataset_vocabulary:
+            raise InputError(
+                f"{task.name} ({task.config}) has ids of vocabulary {str(dataset_vocabulary)[:12]}..., the "
+                f"model's tokenizer has {own[:12]}.... Say --retokenize true to tokenize the sequences with the "
+                "model's; tokens at their ends then differ from those in the genome."
+            )
+        return _stored_ids
+    return lambda split: _tokenized(tokenizer, split["sequence"])
+
+
+def _stored_ids(split: datasets.Dataset) -> Ids:
+    """Return views of the ids as they are stored, two bytes a token."""
+    column = split.with_format("arrow")["input_ids"][:]
+    found: Ids = []
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy()
+        found += [values[first:last] for first, last in itertools.pairwise(offsets)]
+    return found
+
+
+def _tokenized(tokenizer: Any, sequences: Iterable[str]) -> Ids:
+    texts = list(sequences)
+    found: Ids = []
+    for first in range(0, len(texts), 1_000):
+        # Without `truncation` and `max_length`: length is checked by `read_examples`.
+        ids = tokenizer(texts[first : first + 1_000], add_special_tokens=False, verbose=False)["input_ids"]
+        found += [np.asarray(row, np.uint32) for row in ids]
+    return found
+
+
+def _special_around(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return the ids that the tokenizer puts before and after a sequence."""
+    bare = tokenizer("ACGTACGTACGT", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("ACGTACGTACGT")["input_ids"]
+    for first in range(len(whole) - len(bare) + 1):
+        if whole[first : first + len(bare)] == bare:
+            return whole[:first], whole[first + len(bare) :]
+    raise InputError("The model's tokenizer changes a sequence when it adds special tokens; it is of no use here.")

@@ -1,0 +1,1 @@
+"""How a pretrained model is judged beside predictors that count."""

@@ -1,0 +1,205 @@
+"""What an evaluation says: scores with intervals, differences, the table of types, the lines on the screen."""
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf._internals.files import atomic_write
+from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
+from grover_hf.metrics.masked_token import masked_token_metrics
+from grover_hf.metrics.per_token import PerToken, PredictionTally
+from grover_hf.metrics.window_bootstrap import WindowResamples, interval
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.special_tokens import N_SPECIAL
+
+MODEL, NEIGHBOURS, FREQUENCY = "model", "neighbour_counts", "frequency"
+PER_TOKEN = "per_token.csv"
+"""The table that an evaluation alone writes."""
+SHOWN = {MODEL: "model", NEIGHBOURS: "neighbour counts", FREQUENCY: "token frequency"}
+"""The predictors, and what they are called on the screen and in figures."""
+
+_COLUMNS = {
+    "perplexity": ("perplexity", 1), "perplexity_at_mask": ("at [MASK] alone", 1),
+    "bits_per_base": ("bits per base", 4), "accuracy": ("accuracy", 4),
+    "accuracy_top_10_percent": ("within top 10 %", 4),
+}
+_TYPES_NAMED = 5
+_TYPE_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "auc", "auc_low", "auc_high", "auc_error")
+
+
+class Judged(NamedTuple):
+    """What the predictors said of the masked tokens of some windows."""
+
+    tallies: dict[str, PredictionTally]
+    """By predictor: model, neighbour counts, frequency."""
+    true: NDArray[np.int64]
+    """Ids of the tokens to predict, shape (n_masked,)."""
+    hidden: NDArray[np.bool_]
+    """Which of them stand as [MASK] in the input, not as themselves or as random ones, shape (n_masked,)."""
+    resamples: WindowResamples
+    types: dict[str, PerToken]
+    """By predictor, of the model and the neighbour counts."""
+
+
+def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
+    """Return what `metrics.json` has of the predictors; the differences are paired.
+
+    Beside the metrics of `masked_token_metrics` stands `perplexity_at_mask`, of the tokens that are [MASK] in the
+    input. The others can be seen, and are the true ones about half of the time: the paper's 80/10/10 makes a
+    perplexity of 75 out of one that is 112 where nothing can be seen (neighbour counts, 27 Mbp of hg38).
+    """
+    scores = {name: _scores(tally, judged, encoder.token_lengths) for name, tally in judged.tallies.items()}
+    baselines = [name for name in scores if name != MODEL]
+    return {
+        **scores[MODEL],
+        "baselines": {name: scores[name] for name in baselines},
+        "model_minus_baseline": {name: _difference(judged, name) for name in baselines},
+        "types": _named_types(judged.types[MODEL], encoder.tokens),
+    }
+
+
+def write_tables(
+    output: Path, judged: Judged, found: Mapping[str, Any], encoder: Encoder, frequencies: NDArray[np.integer]
+) -> None:
+    """Write `PER_TOKEN`, a line for each type of token, and the figures; replace them if they are there.
+
+    Args:
+        output: The folder.
+        judged: What they show.
+        found: From `report`.
+        encoder: Of the vocabulary.
+        frequencies: Occurrences of each type in the train windows, shape (V,).
+    """
+    with atomic_write(output / PER_TOKEN) as beside, open(beside, "w", newline="") as file:
+        writer = csv.writer(file)
+        names = [f"{name}_{column}" for name in judged.types for column in _TYPE_COLUMNS]
+        writer.writerow(["id", "token", "bases", "train_count", "n_masked", *names])
+        columns: list[NDArray[Any]] = [frequencies, judged.types[MODEL].n_masked]
+        for types in judged.types.values():
+            columns += [types.accuracy, *types.accuracy_ci95, types.auc, *types.auc_ci95, types.auc_error]
+        for i, token in enumerate(encoder.tokens[N_SPECIAL:], N_SPECIAL):
+            values = (column[i].item() for column in columns)
+            # What cannot be measured is empty.
+            writer.writerow([i, token, len(token), *("" if math.isnan(value) else value for value in values)])
+    rows = {SHOWN[name]: row for name, row in _by_predictor(found).items()}
+    accuracy_figure(
+        output / "accuracy.png",
+        {name: np.array(row["metrics"]["accuracy_top_k"]) for name, row in rows.items()},
+        {name: np.array(row["ci95"]["accuracy_top_k"]).T for name, row in rows.items()},
+    )
+    per_token_figure(
+        output / "per_token.png", {SHOWN[name]: types for name, types in judged.types.items()},
+        encoder.token_lengths, frequencies,
+    )
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """Return the short table of an evaluation, and what it comes to, from the content of `metrics.json`."""
+    masking, dataset = content["masking"], content["dataset"]
+    shown = {name: column for name, column in _COLUMNS.items() if name in content["metrics"]}
+    lines = [
+        f"{dataset['name']} {dataset['config']}, test: {content['n_windows']:,} windows, "
+        f"{content['metrics']['n_masked']:,.0f} tokens to predict ({masking['p_select']:.1%} of all; "
+        f"{masking['p_mask']:.0%} of them [MASK], {masking['p_random']:.0%} random); 95 % intervals over windows",
+        f"{'':16}" + "".join(f"{title:>24}" for title, _ in shown.values()),
+    ]
+    for name, row in _by_predictor(content).items():
+        line = f"{SHOWN[name]:16}"
+        for metric, (_, digits) in shown.items():
+            value, low, high = (f"{x:.{digits}f}" for x in (row["metrics"][metric], *row["ci95"][metric]))
+            line += f"{value} ({low}-{high})".rjust(24)
+        lines.append(line)
+    nats, bits = (content["model_minus_baseline"][NEIGHBOURS][f"{unit}_per_token"] for unit in ("nats", "bits"))
+    low, high = nats["ci95"]
+    lines.append(
+        f"model less neighbour counts: {nats['difference']:+.4f} nats a token ({low:+.4f} to {high:+.4f}), "
+        f"{bits['difference']:+.4f} bits"
+    )
+    lines.append(_verdict(low, high))
+    if content["share_of_bases_seen_in_training"]:
+        lines.append(
+            f"{content['share_of_bases_seen_in_training']:.1%} of the judged bases lie in windows that the model "
+            "was trained on: the scores measure memory too."
+        )
+    return "\n".join(lines)
+
+
+def _verdict(low: float, high: float) -> str:
+    """Return what the interval of the model's loss less that of the neighbour counts says."""
+    if high < 0:
+        return "The model beats the neighbour counts."
+    if low > 0:
+        return "The model does NOT beat the neighbour counts: a table of the tokens on both sides predicts better."
+    return "The model does NOT beat the neighbour counts: the difference may be zero."
+
+
+def _by_predictor(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {MODEL: content, **content["baselines"]}
+
+
+def _scores(
+    tally: PredictionTally, judged: Judged, token_lengths: NDArray[np.integer]
+) -> dict[str, dict[str, Any]]:
+    """Return `metrics` and `ci95`, named as by `masked_token_metrics`."""
+    rank, nll, hidden, resamples = tally.rank.astype(np.int64), tally.nll, judged.hidden, judged.resamples
+    metrics: dict[str, Any] = masked_token_metrics(nll, rank, judged.true, token_lengths)
+    n_top = len(metrics["accuracy_top_k"])
+    n_masked, lost = resamples.sums(), resamples.sums(nll)
+    # The last column has all ranks past the top.
+    of_rank = resamples.sums(1.0, np.minimum(rank, n_top), n_top + 1)[:, :n_top]
+    within = interval(np.cumsum(of_rank, axis=1) / n_masked).T.tolist()
+    perplexity = interval(np.exp(lost / n_masked)[:, 0])
+    bits_per_base = lost / np.log(2) / resamples.sums(token_lengths[judged.true])
+    ci95 = {
+        "accuracy": within[0],
+        "accuracy_top_10_percent": within[-1],
+        "accuracy_top_k": within,
+        "perplexity": perplexity.tolist(),
+        "share_of_vocabulary": (perplexity / (len(token_lengths) - N_SPECIAL)).tolist(),
+        "bits_per_base": interval(bits_per_base[:, 0]).tolist(),
+    }
+    if hidden.any():
+        metrics["perplexity_at_mask"] = float(np.exp(nll[hidden].mean(dtype=np.float64)))
+        drawn = resamples.sums(hidden)
+        lost = np.divide(resamples.sums(hidden * nll), drawn, out=np.full_like(drawn, np.nan), where=drawn > 0)
+        ci95["perplexity_at_mask"] = interval(np.exp(lost)[:, 0]).tolist()
+    return {"metrics": metrics, "ci95": ci95}
+
+
+def _difference(judged: Judged, baseline: str) -> dict[str, dict[str, Any]]:
+    """Return the model's loss a token less that of a baseline, on the same tokens and the same resamples."""
+    lost = judged.tallies[MODEL].nll.astype(np.float64) - judged.tallies[baseline].nll
+    ci95 = interval((judged.resamples.sums(lost) / judged.resamples.sums())[:, 0])
+    return {
+        f"{unit}_per_token": {"difference": float(lost.mean() / size), "ci95": (ci95 / size).tolist()}
+        for unit, size in (("nats", 1.0), ("bits", np.log(2)))
+    }
+
+
+def _named_types(types: PerToken, tokens: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the paper says of Fig. 3f-g: the best and the worst predicted types, AUCs of a half and less.
+
+    Only of types whose accuracy has an interval: those in some windows at least.
+    """
+    ids = np.flatnonzero(np.isfinite(types.accuracy_ci95[0]))
+    by_accuracy = ids[np.argsort(types.accuracy[ids], kind="stable")]
+
+    def named(some: NDArray[np.int64]) -> list[dict[str, Any]]:
+        columns = (types.accuracy[some].tolist(), types.n_masked[some].tolist())
+        return [
+            {"token": tokens[i], "accuracy": accuracy, "n_masked": n_masked}
+            for i, accuracy, n_masked in zip(some, *columns, strict=True)
+        ]
+
+    return {
+        "n_types": len(ids),
+        "most_accurate": named(by_accuracy[::-1][:_TYPES_NAMED]),
+        "least_accurate": named(by_accuracy[:_TYPES_NAMED]),
+        "auc_half_or_less": [tokens[i] for i in ids[types.auc[ids] <= 0.5]],
+        "largest_auc_error": float(np.max(types.auc_error[ids], initial=0.0)),
+    }

@@ -1,0 +1,1 @@
+"""What every run has: a recipe, a folder, checkpoints, a launch that ends in order."""

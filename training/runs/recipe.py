@@ -1,0 +1,99 @@
+"""Recipes: one dataclass of plain fields, one complete YAML a run, overrides on the command line."""
+
+import argparse
+import contextlib
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from grover_hf.errors import InputError
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+R = TypeVar("R")
+
+
+def recipe_field(text: str, **default: Any) -> Any:
+    """Return a field of a recipe with the help that the command line shows; `default=` if it has one."""
+    return dataclasses.field(metadata={"help": text}, **default)
+
+
+def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequence[str] | None = None) -> R:
+    """Return the recipe that `--config` names, with `--field value` for every field to change.
+
+    Args:
+        recipe_class: A dataclass; the `help` in each field's metadata is shown by `--help`.
+        kind: The folder of packaged recipes that `--config` may name without a path.
+        arguments: The command line; None for that of the process.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"accelerate launch -m training.{kind}" if kind else None,
+        formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False,
+    )
+    packaged = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
+    parser.add_argument("--config", required=True, help=f"a YAML file, or a packaged recipe: {packaged}")
+    for field in _fields(recipe_class):
+        parser.add_argument(f"--{field.name}", help=field.metadata.get("help"), metavar="VALUE")
+    given = vars(parser.parse_args(arguments))
+    config = given.pop("config")
+    changes = {name: yaml.safe_load(value) for name, value in given.items() if value is not None}
+    return read_recipe(recipe_class, config, kind, changes)
+
+
+def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str, Any]) -> R:
+    """Read a recipe; `changes` win over the file.
+
+    Raises:
+        InputError: If there is no such recipe, a key is unknown, a field is missing or has
+            another type.
+    """
+    path = Path(config)
+    if not path.exists() and path.suffix == "":
+        path = RECIPES / kind / f"{config}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        names = ", ".join(sorted(found.stem for found in (RECIPES / kind).glob("*.yaml")))
+        raise InputError(f"There is no recipe {config}; packaged ones are {names}.") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is no YAML: {error}") from error
+    values = {**(content or {}), **changes}
+    fields = {field.name: field for field in _fields(recipe_class)}
+    if unknown := sorted(set(values) - set(fields)):
+        raise InputError(f"{path} has unknown keys {', '.join(unknown)}; known are {', '.join(fields)}.")
+    required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
+    if missing := [name for name in required if name not in values]:
+        raise InputError(f"{path} lacks {', '.join(missing)}; set them in it or as --{missing[0]} VALUE.")
+    hints = typing.get_type_hints(recipe_class)
+    for name, value in values.items():
+        values[name] = _checked(value, hints[name], f"{path}: {name}")
+    return recipe_class(**values)
+
+
+def _fields(recipe_class: type[Any]) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a recipe: its own first, then those of every training."""
+    own = recipe_class.__annotations__
+    return sorted(dataclasses.fields(recipe_class), key=lambda field: field.name not in own)
+
+
+def _checked(value: Any, wanted: Any, what: str) -> Any:
+    allowed = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    if value is None and type(None) in allowed:
+        return None
+    # YAML reads 1 as an integer where a float is meant; and 4e-4 (no dot) as a string.
+    if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    lists = [kind for kind in allowed if typing.get_origin(kind) is list]
+    if isinstance(value, list) and lists and all(type(x) is typing.get_args(lists[0])[0] for x in value):
+        return value
+    if not any(type(value) is kind for kind in allowed):
+        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
+        hint = ", such as [0, 1]" if lists else ""
+        raise InputError(f"{what} is {value!r}; it must be {names}{hint}.")
+    return value

@@ -1,0 +1,76 @@
+"""What every recipe of a training has, and the Trainer's arguments that follow from it."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grover_hf.errors import InputError
+from training.runs.launch import scheduler_type
+from training.runs.recipe import recipe_field
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """The fields of every recipe: the optimizer, the hardware, the folder of the run."""
+
+    output: str = recipe_field("folder of the run")
+    learning_rate: float = recipe_field("peak learning rate")
+    batch_size: int = recipe_field("examples a step, over all processes")
+    per_device_batch_size: int = recipe_field("examples at once on a device, at most; the rest is accumulated")
+    warmup_steps: int = recipe_field("steps of linear warm-up")
+    scheduler: str = recipe_field("after the warm-up: linear, cosine, constant", default="linear")
+    adam_beta1: float = recipe_field("of AdamW", default=0.9)
+    adam_beta2: float = recipe_field("of AdamW", default=0.999)
+    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
+    weight_decay: float = recipe_field("of AdamW", default=0.0)
+    max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
+    bf16: bool = recipe_field("mixed precision", default=False)
+    workers: int = recipe_field("processes that load data, a device", default=0)
+    processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
+    resume: bool = recipe_field("go on with the run in output", default=False)
+    overwrite: bool = recipe_field("replace the run that is in output", default=False)
+
+
+def trainer_arguments(
+    recipe: TrainingRecipe, *, seed: int, device_batch: int, accumulation: int
+) -> dict[str, Any]:
+    """Return what `TrainingArguments` takes for every training; each adds its length, logs and checkpoints.
+
+    Args:
+        recipe: Of the training.
+        seed: Of the order of examples and of dropout.
+        device_batch: Examples at once on a device.
+        accumulation: How often they are accumulated to a step.
+
+    Raises:
+        InputError: If the recipe wants bf16 of a GPU that has none.
+    """
+    if recipe.bf16 and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"{torch.cuda.get_device_name()} has no bf16; say --bf16 false.")
+    return {
+        # Said, for else bf16 is refused there.
+        "use_cpu": not torch.accelerator.is_available(),
+        "output_dir": str(Path(recipe.output) / "checkpoints"),
+        "per_device_train_batch_size": device_batch,
+        "gradient_accumulation_steps": accumulation,
+        "learning_rate": recipe.learning_rate,
+        "lr_scheduler_type": scheduler_type(recipe.scheduler),
+        "warmup_steps": recipe.warmup_steps,
+        "adam_beta1": recipe.adam_beta1,
+        "adam_beta2": recipe.adam_beta2,
+        "adam_epsilon": recipe.adam_epsilon,
+        "weight_decay": recipe.weight_decay,
+        "max_grad_norm": recipe.max_grad_norm,
+        "bf16": recipe.bf16,
+        "seed": seed,
+        "logging_nan_inf_filter": False,
+        "dataloader_num_workers": recipe.workers,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": "none",
+        "disable_tqdm": not sys.stdout.isatty(),
+    }
