@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
 from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.acgt import base_codes, reverse_complement
+from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.annotations import require_same_names
+from grover_hf.genome.letters import reverse_complement
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.vocabulary import spelled
 

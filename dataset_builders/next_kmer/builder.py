@@ -18,7 +18,8 @@ from dataset_builders.task_rows import alone, arrow_table, in_slices, interval_f
 from grover_hf._internals.counter_rng import keyed_bits
 from grover_hf.corpus.splits import SPLITS, random_split, row_keys
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES, NOT_ACGT, sequence_of
+from grover_hf.genome.acgt import NOT_ACGT, sequence_of
+from grover_hf.genome.letters import BASES
 from grover_hf.genome.reference import ReferenceGenome
 from grover_hf.tokenization.export import encoder_named
 from grover_hf.tokenization.kmer import KmerEncoder

@@ -20,7 +20,7 @@ from grover_hf.authors.known_files import (
 )
 from grover_hf.authors.vocabulary import read_published_vocabulary
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL

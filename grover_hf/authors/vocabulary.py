@@ -19,7 +19,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import bpe_tokenizer, write_tokenizer_files
 from grover_hf.tokenization.merges import Merge, MergeTable

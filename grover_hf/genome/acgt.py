@@ -1,26 +1,22 @@
-"""Letters and base codes: the only file that knows what N and lower case mean.
+"""Base codes, and the segments that N ends.
 
-Lower case (soft-masked repeats) is read as upper case. N and the other IUPAC nucleotide codes
-are code 4: they belong to no segment, and no token.
+Lower case (soft-masked repeats) is read as upper case. N and the other IUPAC nucleotide letters
+(`letters`) are code 4: they belong to no segment, and no token.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
+from grover_hf.genome.letters import BASES
 
-BASES = "ACGT"
 NOT_ACGT = 4
 """The code of N, of the other IUPAC codes, and of anything that is no base at all."""
-
-IUPAC = "ACGTNRYSWKMBDHV"
-"""The letters a FASTA file may hold, in upper or lower case."""
 
 _CODE_OF_LETTER = np.full(256, NOT_ACGT, np.uint8)
 for _code, _base in enumerate(BASES):
     _CODE_OF_LETTER[ord(_base)] = _CODE_OF_LETTER[ord(_base.lower())] = _code
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
-_COMPLEMENT = str.maketrans("ACGTNRYSWKMBDHVacgtnryswkmbdhv", "TGCANYRSWMKVHDBtgcanyrswmkvhdb")
 
 
 def base_codes(sequence: str | bytes) -> NDArray[np.uint8]:
@@ -34,11 +30,6 @@ def base_codes(sequence: str | bytes) -> NDArray[np.uint8]:
 def sequence_of(codes: NDArray[np.uint8]) -> str:
     """Return the upper-case letters of base codes; code 4 becomes N."""
     return _LETTERS[codes].tobytes().decode("ascii")
-
-
-def reverse_complement(sequence: str) -> str:
-    """Return the reverse complement; IUPAC codes and case are kept."""
-    return sequence.translate(_COMPLEMENT)[::-1]
 
 
 def acgt_segments(codes: NDArray[np.uint8]) -> NDArray[np.int64]:

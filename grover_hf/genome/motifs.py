@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 
 PSEUDOCOUNT = 0.1
 """Added to the counts of each column, as FIMO does (`--motif-pseudo`)."""

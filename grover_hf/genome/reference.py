@@ -21,8 +21,9 @@ from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.files import atomic_write, cache_dir, file_key
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.acgt import IUPAC, NOT_ACGT, acgt_segments, reverse_complement
+from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
 from grover_hf.genome.intervals import Interval
+from grover_hf.genome.letters import IUPAC, reverse_complement
 
 logger = logging.getLogger(__name__)
 

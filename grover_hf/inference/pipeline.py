@@ -11,8 +11,8 @@ from transformers import Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from grover_hf.errors import InputError
+from grover_hf.genome.letters import normalized
 from grover_hf.inference.dna_model import DnaModel
-from grover_hf.inference.reader import normalized
 
 TASK = "dna-embedding"
 

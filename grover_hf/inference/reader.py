@@ -5,7 +5,6 @@ are then cut into windows (`windows`). Nothing is ever cut off.
 """
 
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -14,51 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from grover_hf.errors import InputError
+from grover_hf.genome.letters import normalized
 from grover_hf.inference.windows import output_borders, window_starts
-
-_NOT_DNA = re.compile("[^ACGTRYSWKMBDHVNacgtryswkmbdhvn]")
-
-
-def normalized(sequence: object, name: str, mask_token: str | None = None) -> str:
-    """Return a sequence in upper case, as tokenizers want it; the rule of what a sequence is.
-
-    Upper and lower case are the same. N and the other IUPAC letters (R Y S W K M B D H V) stand for bases
-    that are not known: the model sees them, and no mean counts them. Everything else is refused.
-
-    Args:
-        sequence: What somebody gave.
-        name: What to call it in an error.
-        mask_token: Of the tokenizer, where masks are allowed; it stays as it is.
-
-    Raises:
-        InputError: If it is no str, is empty, has no base, or has anything that is no base.
-    """
-    if not isinstance(sequence, str):
-        raise InputError(f"{name} is no str of bases: it is {type(sequence).__name__}.")
-    if not sequence:
-        raise InputError(f"{name} is empty.")
-    bare = sequence.replace(mask_token, "N" * len(mask_token)) if mask_token else sequence
-    if found := _NOT_DNA.search(bare):
-        letter = found.group()
-        raise InputError(f"{name} has {letter!r} at position {found.start()}: {_advice(letter, mask_token)}")
-    if not any(base in bare for base in "ACGTacgt"):
-        raise InputError(f"{name} has no A, C, G or T.")
-    if mask_token is None:
-        return sequence.upper()
-    return mask_token.join(piece.upper() for piece in sequence.split(mask_token))
-
-
-def _advice(letter: str, mask_token: str | None) -> str:
-    if letter == ">":
-        return "give the bases without a FASTA header, and several records as a list."
-    if letter.isspace():
-        return "give the bases in one piece, without spaces and line breaks."
-    if letter in "Uu":
-        return "that is RNA; write T for U."
-    if letter in "[<" and mask_token is None:
-        return "masks are for fill-mask, and for the vectors of tokens."
-    masks = f", {mask_token} for a mask" if mask_token else ""
-    return f"a sequence is A, C, G, T in either case, N or another IUPAC letter for an unknown base{masks}."
 
 
 def longest_input(tokenizer: Any, model: Any) -> int:

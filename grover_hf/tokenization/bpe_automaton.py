@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 

@@ -24,7 +24,7 @@ from tokenizers import (
 
 from grover_hf._internals.files import atomic_folder
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.kmer import KmerEncoder

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.merges import Merge, MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES, base_codes
+from grover_hf.genome.acgt import base_codes
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.encoding import Encoding, encode_around_unknown
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS, UNK_ID
 from grover_hf.tokenization.vocabulary import token_lengths, vocabulary_sha256

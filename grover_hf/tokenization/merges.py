@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
 from grover_hf.tokenization.vocabulary import vocabulary_sha256
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
-from grover_hf.genome.acgt import BASES
+from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_automaton import compatible_pairs
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.incremental_bpe import Codes, Counts, Tokens, token_sequence

@@ -5,7 +5,7 @@ import pytest
 
 from grover_hf.baselines import no_model
 from grover_hf.baselines.no_model import by_flag, gc_content, has_mergeable_pair, nearest_train_row
-from grover_hf.genome.acgt import reverse_complement
+from grover_hf.genome.letters import reverse_complement
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 
 

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grover_hf.genome.acgt import acgt_segments, base_codes, reverse_complement, sequence_of
+from grover_hf.genome.acgt import acgt_segments, base_codes, sequence_of
+from grover_hf.genome.letters import reverse_complement
 
 
 @given(st.text("ACGTNRYSWKMBDHVacgtn"))

@@ -228,8 +228,8 @@ def test_a_batch_holds_no_more_tokens_than_allowed(tokenizer):
     ("sequence", "message"),
     [
         ("", r"sequences\[1\] is empty"),
-        (None, "no str of bases: it is NoneType"),
-        (b"ACGT", "it is bytes"),
+        (None, "is not a str of bases but NoneType"),
+        (b"ACGT", "but bytes"),
         ("ACGU", "'U' at position 3: that is RNA; write T for U"),
         ("acgu", "'u' at position 3: that is RNA"),
         ("ACGT\nACGT", r"'\\n' at position 4: .* in one piece"),

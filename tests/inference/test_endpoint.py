@@ -168,7 +168,7 @@ def test_a_request_without_a_task_means_what_can_be_meant(masked):
         ({"inputs": {"text": "ACGT"}}, "a sequence or a list of them"),
         ({"inputs": 7}, "a sequence or a list of them"),
         ({"inputs": []}, "one sequence or more"),
-        ({"inputs": ["ACGT", 7]}, r"sequences\[1\] is no str of bases: it is int"),
+        ({"inputs": ["ACGT", 7]}, r"sequences\[1\] is not a str of bases but int"),
         ({"inputs": ""}, "is empty"),
         ({"inputs": ">x\nACGT"}, "without a FASTA header"),
         ({"inputs": "ACGT", "parameters": ["top_k"]}, "parameters are an object"),
@@ -303,10 +303,10 @@ def test_ruff_finds_nothing_in_the_generated_file(tmp_path):
     ],
 )
 def test_no_handler_is_made_that_could_not_run_alone(monkeypatch, tmp_path, added, message):
-    for name in ("long_input", "model_input", "inference", "hub/endpoint_handler"):
+    for name in (name.replace(".", "/") for name in handler_source._MODULES):
         original = (handler_source._PACKAGE / f"{name}.py").read_text()
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{name}.py").write_text(original + (f"\n\n{added}" if name == "inference" else ""))
+        (tmp_path / f"{name}.py").write_text(original + (f"\n\n{added}" if name.endswith("dna_model") else ""))
     monkeypatch.setattr(handler_source, "_PACKAGE", tmp_path)
     with pytest.raises(RuntimeError, match=message):
         handler_source.handler_source()
