@@ -42,18 +42,6 @@ def interval_features(class_names: Sequence[str], **extra: Any) -> datasets.Feat
     )
 
 
-def configuration_name(tokenizer: str, variant: str, split_by: str, known_splits: Sequence[str]) -> str:
-    """Return `<tokenizer>[.<variant>][.by-<split>]`; the paper's variant and its split have no name.
-
-    Raises:
-        InputError: If there is no such split.
-    """
-    if split_by not in known_splits:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(known_splits)}.")
-    parts = [tokenizer, variant, "" if split_by == "random" else f"by-{split_by}"]
-    return ".".join(part for part in parts if part)
-
-
 def usable_rows(
     corpus: TokenizedGenome, rows: pd.DataFrame, dropped: dict[str, int], *, source: str, sense: bool = False
 ) -> pd.DataFrame:

@@ -65,12 +65,11 @@ def run_quickstart(
         figure = output / "vocabulary.png"
         rows = vocabulary_report(merges_path, corpus_path, figure, [4, 5, 6])
     with stages.timed("pretrain a tiny BERT"):
-        report = _pretrain(output, encoder.name, seed, max_steps)
+        report, windows = _pretrain(output, encoder.name, seed, max_steps)
     with stages.timed("ask the model"):
         example = _fill_mask_example(output / "run" / "model", corpus)
 
-    metrics = report["metrics"]
-    windows = report["windows"]
+    metrics = report.metrics
     rows += [
         Row("windows, train / test", "> 5 million in all", f"{windows['train']:,} / {windows['test']:,}"),
         Row("masked-token accuracy, top 1", "21 %", f"{metrics['accuracy']:.1%}"),
@@ -110,7 +109,8 @@ class _Stages:
         return table
 
 
-def _pretrain(output: Path, config_name: str, seed: int, max_steps: int | None) -> dict[str, Any]:
+def _pretrain(output: Path, config_name: str, seed: int, max_steps: int | None) -> tuple[Any, dict[str, int]]:
+    """Pretrain; return the report, and the windows by split."""
     from grover_hf.corpus.facts import read_facts
     from training.pretrain import PretrainRecipe, pretrain
     from training.runs.recipe import read_recipe
@@ -123,8 +123,7 @@ def _pretrain(output: Path, config_name: str, seed: int, max_steps: int | None) 
     recipe = read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
     if max_steps is not None:
         recipe = dataclasses.replace(recipe, max_steps=max_steps, warmup_steps=max_steps // 10)
-    windows = read_facts(output / "windows", config_name)["splits"]
-    return pretrain(recipe) | {"windows": windows}
+    return pretrain(recipe), read_facts(output / "windows", config_name).splits
 
 
 def _fill_mask_example(model: Path, corpus: TokenizedGenome) -> str:

@@ -41,19 +41,25 @@ from grover_hf.baselines.neighbour_counts import (
     count_neighbours,
     seen_at,
 )
-from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.splits import Places, bases_also_in, block_split
 from grover_hf.corpus.window_store import WindowStore, open_windows
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.per_token import PredictionTally, per_token
-from grover_hf.metrics.report import read_metrics, write_metrics
+from grover_hf.metrics.report import (
+    DatasetIdentity,
+    EvaluatedModel,
+    EvaluationReport,
+    Masking,
+    read_metrics,
+    write_metrics,
+)
 from grover_hf.metrics.window_bootstrap import WindowResamples
 from grover_hf.model import weights_sha256
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.special_tokens import MASK_ID
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.data.window_batches import WindowDataset
 from training.evaluation.report import (
     FREQUENCY,
@@ -100,21 +106,20 @@ class _Windows(NamedTuple):
 
     folder: Path
     config: str
-    facts: dict[str, Any]
+    facts: DatasetFacts
 
     def split(self, name: str) -> tuple[WindowStore, Places]:
         """Return the token ids of a split, and where its windows lie."""
-        stores = open_windows(self.folder, self.config, self.facts)
+        stores = open_windows(self.folder, self.facts)
         if name not in stores or not len(stores[name]):
             raise InputError(f"{self.folder} ({self.config}) has no split {name}; it has {', '.join(stores)}.")
         shards = sorted((self.folder / self.config).glob(f"*-{name}*.parquet"))
         table = pq.ParquetDataset(shards).read(["chrom", "start", "end"]).to_pandas()
         return stores[name], Places(*(table[column].to_numpy() for column in ("chrom", "start", "end")))
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> DatasetIdentity:
         """Return what `metrics.json` says of it."""
-        facts = {name: self.facts[name] for name in ("config", "vocabulary_sha256", "sha256")}
-        return {"name": self.facts["dataset"], **facts, "genome": self.facts["corpus"]["genome"]}
+        return DatasetIdentity.of_facts(self.facts)
 
 
 class _Subject(NamedTuple):
@@ -128,8 +133,8 @@ class _Subject(NamedTuple):
     judged: _Windows
 
 
-def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
-    """Judge a model; write the results and return the content of `metrics.json`.
+def evaluate(plan: EvaluationPlan) -> EvaluationReport:
+    """Judge a model; write the results and return what `metrics.json` says.
 
     Windows of the first tiling alone are judged: others are the same sequence again, and intervals would
     come out too narrow. Masks are those of the training's own evaluation, if that was on the same windows.
@@ -145,9 +150,9 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
     subject = _subject(plan)
     encoder = load_encoder(subject.model)
     for windows in (subject.judged, subject.trained_on):
-        require_same_vocabulary(
-            windows.facts["vocabulary_sha256"], encoder.vocabulary_sha256,
-            what=f"{windows.folder} ({windows.config})", other=f"the model {subject.model}",
+        windows.facts.require_vocabulary(
+            encoder.vocabulary_sha256, what=f"{windows.folder} ({windows.config})",
+            other=f"the model {subject.model}",
         )
     output = Path(plan.output or subject.model.parent / "evaluation" / subject.judged.config)
     read = [subject.model, subject.judged.folder, subject.trained_on.folder]
@@ -167,29 +172,32 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
     }
     judged = _judge(model, baselines, chosen, collator, plan)
     scores = report(judged, encoder)
-    content = {
-        "task": "masked-token",
-        "model": {
-            "kind": "pretrained", "name": plan.run, "sha256": weights_sha256(subject.model),
-            "parameters": model.num_parameters(),
-        },
-        "dataset": subject.judged.identity(),
-        "split": "test",
-        "n_windows": len(rows),
-        "masking": {
-            "p_select": collator.p_select, "p_mask": collator.p_mask, "p_random": collator.p_random,
-            "passes": plan.passes,
-        },
-        "trained_on": subject.trained_on.identity() if subject.recipe else None,
-        "share_of_bases_seen_in_training": _share_seen(subject, places, rows, train_places),
-        **scores,
-        "neighbour_weights": weights._asdict(),
-        "seed": collator.seed,
-        "seconds": time.perf_counter() - started,
-    }
+    content = EvaluationReport(
+        task="masked-token",
+        model=EvaluatedModel(
+            name=plan.run, sha256=weights_sha256(subject.model), parameters=model.num_parameters()
+        ),
+        dataset=subject.judged.identity(),
+        split="test",
+        n_windows=len(rows),
+        masking=Masking(
+            p_select=collator.p_select, p_mask=collator.p_mask, p_random=collator.p_random, passes=plan.passes
+        ),
+        trained_on=subject.trained_on.identity() if subject.recipe else None,
+        share_of_bases_seen_in_training=_share_seen(subject, places, rows, train_places),
+        metrics=scores.of_model.metrics,
+        ci95=scores.of_model.ci95,
+        baselines=scores.baselines,
+        model_minus_baseline=scores.model_minus_baseline,
+        types=scores.types,
+        neighbour_weights=weights._asdict(),
+        seed=collator.seed,
+        seconds=time.perf_counter() - started,
+    )
     with atomic_folder(output) as beside:
         write_tables(beside, judged, scores, encoder, counts.singles)
-        return write_metrics(beside, content)
+        write_metrics(beside, content)
+    return content
 
 
 def _check(plan: EvaluationPlan) -> None:
@@ -223,15 +231,15 @@ def _subject(plan: EvaluationPlan) -> _Subject:
         raise InputError(f"{run} is no pretraining: its recipe masks no tokens.")
     if not (run / "model" / "config.json").exists():
         raise InputError(f"{run} has no model: its pretraining is not finished.")
-    known = read_metrics(run)["dataset"]
+    known = read_metrics(run).dataset
     folder = plan.trained_on or recipe["dataset"]
     if not Path(folder).exists():
         raise InputError(f"{run} was trained on {folder}, which is not there; say --trained_on FOLDER.")
-    trained_on = _windows(folder, known["config"])
-    build = trained_on.facts["sha256"]
-    if build != known["sha256"]:
+    trained_on = _windows(folder, known.config)
+    build = trained_on.facts.sha256
+    if build != known.sha256:
         raise InputError(
-            f"{run} was trained on build {known['sha256'][:12]} of {known['config']}; {folder} has {build[:12]}, "
+            f"{run} was trained on build {str(known.sha256)[:12]} of {known.config}; {folder} has {build[:12]}, "
             "which may be split otherwise. Say --trained_on FOLDER with the first."
         )
     if plan.dataset is None and plan.dataset_config is None:
@@ -241,8 +249,8 @@ def _subject(plan: EvaluationPlan) -> _Subject:
 
 def _windows(folder: str, config_name: str | None) -> _Windows:
     config, facts = choose_config(folder, config_name)
-    if facts["dataset"] != _DATASET:
-        raise InputError(f"{folder} holds {facts['dataset']}; masked tokens are those of windows of a genome.")
+    if facts.dataset != _DATASET or facts.corpus is None:
+        raise InputError(f"{folder} holds {facts.dataset}; masked tokens are those of windows of a genome.")
     return _Windows(Path(folder), config, facts)
 
 
@@ -376,7 +384,7 @@ def _share_seen(
     subject: _Subject, places: Places, rows: NDArray[np.int64], train_places: Places
 ) -> float | None:
     """Return the share of the judged bases that lie in train windows; None if that cannot be known."""
-    genomes = {windows.facts["corpus"]["genome"]["sha256"] for windows in (subject.judged, subject.trained_on)}
+    genomes = {w.facts.corpus and w.facts.corpus.genome.sha256 for w in (subject.judged, subject.trained_on)}
     if subject.recipe is None or len(genomes) > 1:
         return None
     judged = Places(*(np.asarray(column)[rows] for column in places))

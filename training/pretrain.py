@@ -4,9 +4,8 @@ import dataclasses
 import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,16 @@ from transformers import (
 
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
-from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import pretrained_card
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
-from grover_hf.metrics.report import versions, write_metrics
+from grover_hf.metrics.report import DatasetIdentity, PretrainedModel, PretrainingReport, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest
@@ -145,8 +143,8 @@ def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return reduced
 
 
-def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
-    """Run a pretraining; return the content of `metrics.json`.
+def pretrain(recipe: PretrainRecipe) -> PretrainingReport | None:
+    """Run a pretraining; return what `metrics.json` says, None in all processes but the first.
 
     SIGTERM ends it after its step; once it is trained, it is evaluated and written all the same.
     """
@@ -154,7 +152,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         return _pretrain(recipe, sigterm)
 
 
-def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any]:
+def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingReport | None:
     run = Path(recipe.output)
     world = world_size()
     require_positive(
@@ -218,21 +216,17 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any
         run=depends_on,
         keep_checkpoints=recipe.keep_checkpoints,
     )
-    report = {
-        "task": "masked-token",
-        "model": {"size": recipe.size, "parameters": model.num_parameters()},
-        "dataset": {
-            "name": dataset_facts["dataset"],
-            "config": dataset_facts["config"],
-            "vocabulary_sha256": dataset_facts["vocabulary_sha256"],
-            "sha256": dataset_facts["sha256"],
-            "genome": dataset_facts["corpus"]["genome"],
-        },
-        "split": "test",
-        "n_windows": len(test),
-        "processes": world,
-        "seed": recipe.seed,
-    }
+    report = partial(
+        PretrainingReport,
+        task="masked-token",
+        model=PretrainedModel(size=recipe.size, parameters=model.num_parameters()),
+        dataset=DatasetIdentity.of_facts(dataset_facts),
+        split="test",
+        n_windows=len(test),
+        processes=world,
+        seed=recipe.seed,
+        ci95={},
+    )
     trainer.sigterm = sigterm
     if destination is not None:
         trainer.add_callback(PushAtSave(destination, partial(_complete_checkpoint, encoder, recipe, report)))
@@ -243,13 +237,11 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any
         # Scores are gathered from all processes by rows, which must be windows.
         trainer.data_collator = collator
         metrics = _evaluate(trainer)
-    content: dict[str, Any] = {}
+    finished = None
     if trainer.is_world_process_zero():
-        content = write_metrics(
-            run,
-            {**report, "training_seconds": trainer.progress.seconds, "metrics": metrics, "ci95": {}},
-        )
-        _write_model(trainer, encoder, run, dataclasses.asdict(recipe), content)
+        finished = report(training_seconds=trainer.progress.seconds, metrics=metrics)
+        write_metrics(run, finished)
+        _write_model(trainer, encoder, run, dataclasses.asdict(recipe), finished)
         if destination is not None:
             destination.push(run)
         if metrics["n_masked"]:
@@ -258,7 +250,7 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any
                 f"{metrics['accuracy_top_10_percent']:.4f}), perplexity {metrics['perplexity']:.1f}"
             )
     trainer.accelerator.wait_for_everyone()
-    return content
+    return finished
 
 
 def _destination(recipe: PretrainRecipe) -> Destination | None:
@@ -268,19 +260,18 @@ def _destination(recipe: PretrainRecipe) -> Destination | None:
 
 
 def _complete_checkpoint(
-    encoder: Encoder, recipe: PretrainRecipe, report: dict[str, Any], folder: Path, step: int
+    encoder: Encoder, recipe: PretrainRecipe, report: Callable[..., PretrainingReport], folder: Path, step: int
 ) -> None:
     """Write tokenizer and card beside the weights of a training that goes on."""
     write_tokenizer_files(encoder, folder)
-    so_far = {**report, "metrics": {}, "step": step, "versions": versions(), "date": date.today().isoformat()}
-    (folder / "README.md").write_text(pretrained_card(so_far, dataclasses.asdict(recipe), encoder.name))
+    card = pretrained_card(report(metrics={}, step=step), dataclasses.asdict(recipe), encoder.name)
+    (folder / "README.md").write_text(card)
 
 
-def _facts(recipe: PretrainRecipe, encoder: Encoder) -> dict[str, Any]:
+def _facts(recipe: PretrainRecipe, encoder: Encoder) -> DatasetFacts:
     config, facts = choose_config(recipe.dataset, recipe.dataset_config)
-    require_same_vocabulary(
-        facts["vocabulary_sha256"], encoder.vocabulary_sha256,
-        what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
+    facts.require_vocabulary(
+        encoder.vocabulary_sha256, what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
     )
     bars_on_terminals_only()
     if not sys.stdout.isatty():
@@ -288,12 +279,12 @@ def _facts(recipe: PretrainRecipe, encoder: Encoder) -> dict[str, Any]:
     return facts
 
 
-def _open_windows(recipe: PretrainRecipe, facts: dict[str, Any]) -> tuple[WindowDataset, WindowDataset]:
+def _open_windows(recipe: PretrainRecipe, facts: DatasetFacts) -> tuple[WindowDataset, WindowDataset]:
     """Return the windows to train on, and those to evaluate on."""
-    splits = open_windows(recipe.dataset, facts["config"], facts)
+    splits = open_windows(recipe.dataset, facts)
     if missing := [name for name in ("train", "test") if name not in splits]:
         raise InputError(
-            f"{recipe.dataset} ({facts['config']}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
+            f"{recipe.dataset} ({facts.config}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
         )
     if recipe.eval_windows is None:
         return WindowDataset(splits["train"]), WindowDataset(splits["test"])
@@ -328,11 +319,11 @@ def _require_room(windows: WindowDataset, n_positions: int, what: str) -> None:
         )
 
 
-def _what_it_depends_on(recipe: PretrainRecipe, facts: dict[str, Any], world: int) -> dict[str, Any]:
+def _what_it_depends_on(recipe: PretrainRecipe, facts: DatasetFacts, world: int) -> dict[str, Any]:
     """Return what must be the same when the run goes on: of what is read, the content and not the place."""
     fields = science_of(dataclasses.asdict(recipe))
     read = {
-        "dataset": facts["sha256"], "dataset_config": facts["config"], "tokenizer": facts["vocabulary_sha256"],
+        "dataset": facts.sha256, "dataset_config": facts.config, "tokenizer": facts.vocabulary_sha256,
     }
     return {**fields, **read, "processes": world}
 
@@ -382,12 +373,12 @@ def _evaluate(trainer: Trainer) -> dict[str, Any]:
 
 
 def _write_model(
-    trainer: Trainer, encoder: Encoder, run: Path, recipe: dict[str, Any], metrics: dict[str, Any]
+    trainer: Trainer, encoder: Encoder, run: Path, recipe: dict[str, Any], report: PretrainingReport
 ) -> None:
     with atomic_folder(run / "model") as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
         write_tokenizer_files(encoder, folder)
-        (folder / "README.md").write_text(pretrained_card(metrics, recipe, encoder.name))
+        (folder / "README.md").write_text(pretrained_card(report, recipe, encoder.name))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,6 +38,7 @@ from grover_hf.analysis.sweep.report import write_sweep_results
 from grover_hf.analysis.sweep.selection import require_loess
 from grover_hf.analysis.vocabulary.figures import require_matplotlib
 from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.next_kmer import CONTEXT_BP
 from grover_hf.errors import InputError
 from grover_hf.genome.reference import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -61,9 +62,6 @@ from training.sweep.recipe import (
     run_recipe,
 )
 from training.sweep.side_by_side import Failure, Stopped, only_one, run_side_by_side
-
-_CONTEXT_BP = 50
-"""What a row of next-k-mer prediction shows."""
 
 
 def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
@@ -230,7 +228,7 @@ def _data_cells(
 
 def _row_configs(recipe: SweepRecipe, encoder: Encoder) -> list[str]:
     """Return the dataset configurations that a model with this vocabulary is fine-tuned on."""
-    leaves_a_tail = isinstance(encoder, KmerEncoder) and _CONTEXT_BP % encoder.k > 0
+    leaves_a_tail = isinstance(encoder, KmerEncoder) and CONTEXT_BP % encoder.k > 0
     return [encoder.name, *([f"{encoder.name}.right-aligned"] if recipe.right_aligned and leaves_a_tail else [])]
 
 
@@ -261,7 +259,7 @@ def _training_cells(
     cells = []
     for encoder, budget in zip(encoders, budgets, strict=True):
         made = pretrain_recipe(recipe, encoder, budget.steps)
-        sha256 = read_facts(made.dataset, encoder.name)["sha256"]
+        sha256 = read_facts(made.dataset, encoder.name).sha256
         options = {**recipe.pretrain, **pretrain_options(recipe, encoder, budget.steps)}
         cells.append(run_cell(f"pretrain/{encoder.name}", made, options, sha256))
     cells += [cell for k in recipe.ks for cell in _baseline_cells(recipe, encoders[0], k, output)]
@@ -291,19 +289,19 @@ def _finetune_cell(
     fields = {key: value for key, value in options.items() if key != "config"}
     made = run_recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
     facts = read_facts(made.dataset, config)
-    n_steps = made.epochs * -(-facts["splits"]["train"] // made.batch_size)
+    n_steps = made.epochs * -(-facts.splits["train"] // made.batch_size)
     if made.warmup_steps >= n_steps:
         raise InputError(
-            f"{recipe.genome} is too small: {name} has {facts['splits']['train']} train rows, {n_steps} steps in "
+            f"{recipe.genome} is too small: {name} has {facts.splits['train']} train rows, {n_steps} steps in "
             f"{made.epochs} epochs, and the warm-up has {made.warmup_steps}."
         )
-    return run_cell(f"finetune/{name}", made, options, facts["sha256"], needs=needs)
+    return run_cell(f"finetune/{name}", made, options, facts.sha256, needs=needs)
 
 
 def _baseline_cells(recipe: SweepRecipe, encoder: Encoder, k: int, output: Path) -> list[Cell]:
     """Return the baselines on the rows of a vocabulary, whose sequences are those of every other's."""
     dataset = data_folder(output, encoder) / f"next-{k}mer"
-    sha256 = read_facts(dataset, encoder.name)["sha256"]
+    sha256 = read_facts(dataset, encoder.name).sha256
     rows = {"dataset": str(dataset), "config": encoder.name, "seed": str(recipe.seed)}
     folder = output / "baselines" / f"next-{k}mer"
     cells = [

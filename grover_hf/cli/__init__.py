@@ -169,8 +169,7 @@ def tokenize(
         overwrite=overwrite, n_threads=threads,
     )
     facts = corpus.facts
-    spelled = facts["n_bases"] - facts["n_tail_bases"]
-    print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
+    print(f"{output}: {facts.n_tokens:,} tokens, {facts.bases_a_token:.3f} bases a token")
 
 
 app.command("fetch", rich_help_panel="Start here")(fetch_verb)

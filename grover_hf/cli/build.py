@@ -212,7 +212,7 @@ def _build(plan: Any, output: Path, overwrite: bool) -> None:
 
     prepare(plan, output, overwrite=overwrite)
     facts = read_facts(output, plan.config)
-    rows = ", ".join(f"{name} {n:,}" for name, n in facts["splits"].items())
+    rows = ", ".join(f"{name} {n:,}" for name, n in facts.splits.items())
     print(f"{output}: {rows}; load_dataset({str(output)!r}, {plan.config!r})")
-    if lost := {reason: n for reason, n in facts.get("dropped", {}).items() if n}:
-        print(f"not used, of {facts['n_given']:,}: " + "; ".join(f"{reason} {n:,}" for reason, n in lost.items()))
+    if lost := {reason: n for reason, n in (facts.dropped or {}).items() if n}:
+        print(f"not used, of {facts.n_given:,}: " + "; ".join(f"{reason} {n:,}" for reason, n in lost.items()))

@@ -11,10 +11,9 @@ Tokens are those of the forward strand.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,16 @@ from numpy.typing import NDArray
 from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.files import atomic_folder, cache_dir, file_key, require_writable, sha256_of_files
 from grover_hf._internals.progress import progress_bar
+from grover_hf.corpus.corpus_facts import (
+    CORPUS_FILE,
+    FORMAT,
+    Chromosome,
+    CorpusFacts,
+    GenomeFacts,
+    Organism,
+    read_corpus_facts,
+    write_corpus_facts,
+)
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
 from grover_hf.genome.intervals import Interval
@@ -35,7 +44,6 @@ from grover_hf.tokenization.export import encoder_named, load_encoder, save_toke
 from grover_hf.tokenization.special_tokens import UNK_ID
 from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
 
-_FORMAT = 2
 _ANCHOR_EVERY = 128
 _WORTH_A_THREAD = 1_000
 """Intervals to look up; starting a thread takes as long as some hundred."""
@@ -75,7 +83,7 @@ class TokenizedGenome:
     """A tokenized genome on disk; make one with `build`, read one with `open`."""
 
     path: Path
-    facts: dict[str, Any]
+    facts: CorpusFacts
     encoder: Encoder
     input_ids: NDArray[np.uint16]
     """All token ids, shape (n_tokens,), memory-mapped."""
@@ -86,35 +94,44 @@ class TokenizedGenome:
     @property
     def chromosomes(self) -> list[str]:
         """Names of the chromosomes, in the order of their numbers."""
-        return [chromosome["name"] for chromosome in self.facts["chromosomes"]]
+        return [chromosome.name for chromosome in self.facts.chromosomes]
 
     @property
     def sizes(self) -> dict[str, int]:
         """Size of each chromosome in bp, by name."""
-        return {chromosome["name"]: chromosome["size"] for chromosome in self.facts["chromosomes"]}
+        return {chromosome.name: chromosome.size for chromosome in self.facts.chromosomes}
 
     @property
     def vocabulary_sha256(self) -> str:
         """The digest of the vocabulary that the ids belong to."""
-        return str(self.facts["vocabulary_sha256"])
+        return self.facts.vocabulary_sha256
 
     @classmethod
     def build(
         cls, genome: ReferenceGenome, encoder: Encoder, path: str | Path, *, overwrite: bool = False,
-        n_threads: int = 2,
+        n_threads: int = 2, organism: Organism | None = None,
     ) -> "TokenizedGenome":
         """Tokenize a genome, chromosome by chromosome, into a new folder.
 
         Memory: about 2 bytes a base of the longest chromosome, and 5 bytes a base of the longest
         segment for each thread.
 
+        Args:
+            genome: The genome; those of its chromosomes that were chosen.
+            encoder: The tokenizer.
+            path: The new folder.
+            overwrite: Replace a tokenized genome that is there.
+            n_threads: Segments that are tokenized at once.
+            organism: Whose genome it is, for the cards of all that is made from it.
+
         Raises:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        require_writable(path, overwrite=overwrite, marker="corpus.json")
+        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE)
         with atomic_folder(path) as beside:
-            _write_corpus(genome, encoder, beside, n_threads)
+            facts = _write_corpus(genome, encoder, beside, n_threads)
+            write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=organism)))
         return cls.open(path)
 
     @classmethod
@@ -126,28 +143,16 @@ class TokenizedGenome:
             tokenizer: If given, the vocabulary that the ids must belong to.
 
         Raises:
-            InputError: If the folder is no tokenized genome, is incomplete, or has another
+            InputError: If the folder is not a tokenized genome, is incomplete, or has another
                 vocabulary than `tokenizer`.
         """
         path = Path(path)
-        try:
-            facts = json.loads((path / "corpus.json").read_text())
-        except (FileNotFoundError, NotADirectoryError):
-            raise InputError(
-                f"{path} is no tokenized genome (it has no corpus.json); make one with `grover tokenize`."
-            ) from None
-        except json.JSONDecodeError:
-            raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None
-        if facts.get("format") != _FORMAT:
-            raise InputError(
-                f"{path} has format {facts.get('format')}; this version reads {_FORMAT}. Make it again with "
-                "`grover tokenize`."
-            )
+        facts = read_corpus_facts(path)
         ids_path = path / "ids.uint16"
-        if not ids_path.exists() or ids_path.stat().st_size != 2 * facts["n_tokens"]:
-            raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: it is incomplete.")
+        if not ids_path.exists() or ids_path.stat().st_size != 2 * facts.n_tokens:
+            raise InputError(f"{ids_path} does not hold {facts.n_tokens} tokens: it is incomplete.")
         encoder = load_encoder(path / "tokenizer")
-        have = facts["vocabulary_sha256"]
+        have = facts.vocabulary_sha256
         require_same_vocabulary(have, encoder.vocabulary_sha256, what=str(path), other=f"{path}/tokenizer")
         if tokenizer is not None:
             require_same_vocabulary(
@@ -164,7 +169,7 @@ class TokenizedGenome:
 
     def require_whole(self) -> None:
         """Raise `InputError` if the arrays are not those that the folder was made with; reads them all."""
-        made_with = self.facts.get("sha256")
+        made_with = self.facts.sha256
         if made_with is None:
             raise InputError(f"{self.path} is of an earlier version, without digests; make it again.")
         if sha256_of_files([self.path / name for name in ARRAYS]) != made_with:
@@ -178,9 +183,9 @@ class TokenizedGenome:
             InputError: If the FASTA file or the tokenizer cannot be used.
         """
         encoder = encoder_named(tokenizer)
-        key = f"{_FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
+        key = f"{FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
         path = cache_dir() / "corpora" / key
-        if not (path / "corpus.json").exists():
+        if not (path / CORPUS_FILE).exists():
             cls.build(ReferenceGenome(genome), encoder, path)
         return cls.open(path, encoder)
 
@@ -262,7 +267,7 @@ class TokenizedGenome:
     def _covered_ends(self) -> NDArray[np.int64]:
         """Where the tokens of each segment end: with k-mers, a tail before the segment's end."""
         ends = self.segments[:, 2]
-        if not self.facts["n_tail_bases"]:
+        if not self.facts.n_tail_bases:
             return ends
         return self._token_ranges(np.arange(len(ends)), ends, ends)[:, 3]
 
@@ -397,7 +402,8 @@ def _anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.in
     return before_first + np.concatenate([[0], np.cumsum(between)[:-1]])
 
 
-def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> None:
+def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> CorpusFacts:
+    """Write arrays and tokenizer; return what they are."""
     digest = hashlib.sha256()
     rows: list[tuple[int, int, int, int]] = []
     anchors: list[NDArray[np.int64]] = []
@@ -426,16 +432,15 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
     np.save(folder / "segments.npy", np.array(rows, np.int64))
     np.save(folder / "anchors.npy", np.concatenate(anchors))
     save_tokenizer(encoder, folder / "tokenizer")
-    facts = {
-        "format": _FORMAT,
-        "tokenizer": encoder.name,
-        "vocabulary_sha256": encoder.vocabulary_sha256,
-        "genome": {"name": genome.path.name, "sha256": digest.hexdigest()},
-        "chromosomes": [{"name": name, "size": size} for name, size in genome.sizes.items()],
-        "n_tokens": n_tokens,
-        "n_bases": n_bases,
-        "n_tail_bases": n_tail_bases,
-        "n_ambiguous": sum(genome.n_ambiguous.values()),
-        "sha256": sha256_of_files([folder / name for name in ARRAYS]),
-    }
-    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return CorpusFacts(
+        format=FORMAT,
+        tokenizer=encoder.name,
+        vocabulary_sha256=encoder.vocabulary_sha256,
+        genome=GenomeFacts(name=genome.path.name, sha256=digest.hexdigest()),
+        chromosomes=tuple(Chromosome(name=name, size=size) for name, size in genome.sizes.items()),
+        n_tokens=n_tokens,
+        n_bases=n_bases,
+        n_tail_bases=n_tail_bases,
+        n_ambiguous=sum(genome.n_ambiguous.values()),
+        sha256=sha256_of_files([folder / name for name in ARRAYS]),
+    )

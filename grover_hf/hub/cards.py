@@ -10,6 +10,7 @@ import yaml
 
 import model_card
 from grover_hf.errors import InputError
+from grover_hf.metrics.report import FinetuningReport, PretrainingReport, Report
 
 REPOSITORY_TO_BE = "path/or/repository"
 """Stands in examples of a card until its repository has a name."""
@@ -60,30 +61,30 @@ def write_card(metadata: Mapping[str, Any], body: str) -> str:
     return f"---\n{yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True)}---\n{body}"
 
 
-def pretrained_card(report: dict[str, Any], recipe: dict[str, Any], tokenizer: str) -> str:
+def pretrained_card(report: PretrainingReport, recipe: Mapping[str, Any], tokenizer: str) -> str:
     """Return the card of a pretrained model.
 
     Args:
-        report: The content of `metrics.json`; with `step` if these are weights of a training that goes on.
+        report: What `metrics.json` says; with `step` if these are weights of a training that goes on.
         recipe: All fields of the recipe.
         tokenizer: Name of the encoder.
     """
     index = _model_index("fill-mask", report, {"accuracy": "accuracy", "perplexity": "perplexity"})
-    facts = {"report": report, "recipe": recipe, "tokenizer": tokenizer, "model_index": index}
+    facts = {"report": report.as_dict(), "recipe": recipe, "tokenizer": tokenizer, "model_index": index}
     return render_card(model_card.PRETRAINED, facts)
 
 
-def finetuned_card(report: dict[str, Any], recipe: dict[str, Any], class_names: Sequence[str]) -> str:
+def finetuned_card(report: FinetuningReport, recipe: Mapping[str, Any], class_names: Sequence[str]) -> str:
     """Return the card of a fine-tuned model.
 
     Args:
-        report: The content of `metrics.json`.
+        report: What `metrics.json` says.
         recipe: All fields of the recipe.
         class_names: In the order of their numbers.
     """
     types = {"mcc": "matthews_correlation", "accuracy": "accuracy", "f1": "f1", "auroc": "roc_auc"}
     facts = {
-        "report": report, "recipe": recipe, "class_names": class_names,
+        "report": report.as_dict(), "recipe": recipe, "class_names": class_names,
         "model_index": _model_index("text-classification", report, types),
         # The Hub links to it: a folder of this machine is no name there.
         "base_model": None if recipe["random_weights"] or Path(recipe["model"]).exists() else recipe["model"],
@@ -91,25 +92,25 @@ def finetuned_card(report: dict[str, Any], recipe: dict[str, Any], class_names: 
     return render_card(model_card.FINETUNED, facts)
 
 
-def _model_index(task: str, report: Mapping[str, Any], types: Mapping[str, str]) -> list[dict[str, Any]]:
+def _model_index(task: str, report: Report, types: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the scores of `metrics.json` as the Hub reads them; empty if there are none.
 
     Args:
         task: The Hub's name of the task: "fill-mask", "text-classification".
-        report: The content of `metrics.json`.
+        report: What `metrics.json` says.
         types: The Hub's type of each metric to give.
     """
     metrics = [
-        {"type": kind, "name": name, "value": float(report["metrics"][name])}
-        for name, kind in types.items() if report["metrics"].get(name) is not None
+        {"type": kind, "name": name, "value": float(report.metrics[name])}
+        for name, kind in types.items() if name in report.metrics
     ]
     if not metrics:
         return []
-    given = report["dataset"]
-    dataset = {"name": given["name"], "type": given["name"], "config": given["config"], "split": report["split"]}
-    if dataset["config"] is None:
+    given = report.dataset
+    dataset = {"name": given.name, "type": given.name, "config": given.config, "split": report.split}
+    if given.config is None:
         del dataset["config"]
-    name = f"{report['task']} model"
+    name = f"{report.task} model"
     return [{"name": name, "results": [{"task": {"type": task}, "dataset": dataset, "metrics": metrics}]}]
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 import model_card
+from grover_hf._internals.records import plain
+from grover_hf.corpus.corpus_facts import CORPUS_FILE
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
@@ -26,7 +28,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_m
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
-_CORPUS_FILES = ("corpus.json", *ARRAYS)
+_CORPUS_FILES = (CORPUS_FILE, *ARRAYS)
 _SERVED = ("ForMaskedLM", "ForSequenceClassification")
 
 
@@ -120,7 +122,7 @@ def dataset_publication(folder: str | Path, repo: str, license_: License | None 
             f"{folder / 'README.md'} names the configurations {', '.join(sorted(named))}, the folder has "
             f"{', '.join(configs)}: build one of them again, which makes the card."
         )
-    name = next(iter(configs.values()))["dataset"]
+    name = next(iter(configs.values())).dataset
     return Publication(
         what="dataset", kind="dataset", repo=repo, title=f"{name}: {', '.join(configs)}", files=files,
         replaced=tuple(f"{config}/*.parquet" for config in configs),
@@ -140,9 +142,9 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     files |= {f"tokenizer/{name}": path for name, path in of_tokenizer.items()}
     chrom, start, end, _ = corpus.segments[0].tolist()
     example = f'Interval("{corpus.chromosomes[chrom]}", {start}, {min(end, start + 300)})'
-    card = render_card(model_card.CORPUS, {"facts": corpus.facts, "example": example})
+    card = render_card(model_card.CORPUS, {"facts": plain(corpus.facts), "example": example})
     files["README.md"] = _finished(card, "dataset", repo, license_)
-    title = f"{corpus.facts['genome']['name']} in tokens of {corpus.facts['tokenizer']}"
+    title = f"{corpus.facts.genome.name} in tokens of {corpus.facts.tokenizer}"
     replaced = (*_CORPUS_FILES, *(f"tokenizer/{name}" for name in _TOKENIZER_FILES))
     return Publication(what="corpus", kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
 

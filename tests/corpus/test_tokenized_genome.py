@@ -130,9 +130,9 @@ def test_the_codes_of_a_chromosome_are_those_of_the_genome(simulated, write_fast
 
 
 def test_digests_and_counts_are_kept(tiny, encoder, write_fasta):
-    assert tiny.facts["genome"]["sha256"] == ReferenceGenome(write_fasta(TINY)).sha256()
+    assert tiny.facts.genome.sha256 == ReferenceGenome(write_fasta(TINY)).sha256()
     assert tiny.vocabulary_sha256 == encoder.vocabulary_sha256
-    assert (tiny.facts["n_tokens"], tiny.facts["n_bases"]) == (9, 15)
+    assert (tiny.facts.n_tokens, tiny.facts.n_bases) == (9, 15)
     assert tiny.input_ids.dtype == np.uint16
     assert isinstance(tiny.input_ids, np.memmap)
 
@@ -144,15 +144,15 @@ def test_kmers_leave_the_tail_of_a_segment_to_no_token(write_fasta, tmp_path):
     assert names(corpus, found) == ["ACTT", "GTTT"]
     assert found.ends.tolist() == [5, 14]
     # Tails of CTTAA|N, GTTT and TTTTT; a segment shorter than k is all tail.
-    assert (corpus.facts["n_bases"], corpus.facts["n_tail_bases"]) == (15, 3)
+    assert (corpus.facts.n_bases, corpus.facts.n_tail_bases) == (15, 3)
     short = ReferenceGenome(write_fasta(">a\nACGTACGNACNACGT\n", "short.fa"))
     facts = TokenizedGenome.build(short, KmerEncoder(4), tmp_path / "short").facts
-    assert (facts["n_tokens"], facts["n_bases"], facts["n_tail_bases"]) == (2, 13, 5)
+    assert (facts.n_tokens, facts.n_bases, facts.n_tail_bases) == (2, 13, 5)
 
 
 def test_ambiguous_bases_are_counted(write_fasta, encoder, tmp_path):
     genome = ReferenceGenome(write_fasta(">a\nACRYT\n>b\nAKT\n", "iupac.fa"))
-    assert TokenizedGenome.build(genome, encoder, tmp_path / "iupac").facts["n_ambiguous"] == 3
+    assert TokenizedGenome.build(genome, encoder, tmp_path / "iupac").facts.n_ambiguous == 3
 
 
 def test_a_damaged_folder_is_refused(tiny, tmp_path):
@@ -187,7 +187,7 @@ def test_another_vocabulary_is_refused_and_both_are_named(tiny, encoder, tmp_pat
 
 
 def test_what_is_no_whole_corpus_is_refused(tiny, tmp_path):
-    with pytest.raises(InputError, match="is no tokenized genome"):
+    with pytest.raises(InputError, match="is not a tokenized genome"):
         TokenizedGenome.open(tmp_path)
     with pytest.raises(InputError, match="is there already"):
         TokenizedGenome.build(None, None, tmp_path / "corpus")
@@ -208,6 +208,6 @@ def test_a_failing_build_leaves_nothing(write_fasta, encoder, tmp_path):
 
 def test_another_format_is_refused(tiny, tmp_path):
     path = tmp_path / "corpus" / "corpus.json"
-    path.write_text(json.dumps({**tiny.facts, "format": 99}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
     with pytest.raises(InputError, match="format 99; this version reads 2"):
         TokenizedGenome.open(tmp_path / "corpus")

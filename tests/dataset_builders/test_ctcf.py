@@ -56,9 +56,9 @@ def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak
         assert row["sequence"] == genome.fetch(Interval(row["chrom"], row["token_start"], row["token_end"]))
     assert {row["label"] for row in rows} == {0, 1}
     last = genome.chromosomes[-1]
-    assert facts["chromosomes_without_peaks"] == [last]
+    assert facts.details["chromosomes_without_peaks"] == [last]
     assert last not in {row["chrom"] for row in rows}
-    assert facts["dropped"]["on a chromosome without any peak"] > 0
+    assert facts.dropped["on a chromosome without any peak"] > 0
     assert f"rather than absent:\n{last}." in (folder / "README.md").read_text()
     golden_card(folder, "ctcf")
 
@@ -80,7 +80,7 @@ def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp
     # Older parsers are off by the last bit.
     assert [row.pop("p_value") for row in read] == pytest.approx([row.pop("p_value") for row in scanned])
     assert read == scanned
-    assert facts["occurrences"] == "FIMO's table"
+    assert facts.details["occurrences"] == "FIMO's table"
 
 
 def test_ambiguous_peaks_take_unbound_motifs_away_and_bound_ones_stay():
@@ -99,7 +99,7 @@ def test_ambiguous_peaks_take_unbound_motifs_away_and_bound_ones_stay():
 def test_the_best_hits_alone_can_be_used(build, motif, peaks):
     best, facts, _ = build(peaks, motif=motif, max_hits=100)
     everything, _, _ = build(peaks, motif=motif)
-    assert facts["config"] == "bpe-600.p-0.001-best-100"
+    assert facts.config == "bpe-600.p-0.001-best-100"
     assert len(best) <= 100
     limit = max(row["p_value"] for row in best)
     assert sum(row["p_value"] < limit for row in everything) <= len(best)

@@ -1,6 +1,7 @@
 """The cards of models, whole, against what stands in tests/golden: digests, versions and dates are left open."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,28 +11,15 @@ from grover_hf.hub.cards import finetuned_card, pretrained_card, read_card, writ
 from grover_hf.hub.publications import License, corpus_publication, tokenizer_publication
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from tests.golden_files import hold_against_golden
-from tests.hub.made_here import METRICS
+from tests.made_up import finetuning_report, pretraining_report, training
 
-VERSIONS = {"python": "3.11.7", "grover-hf": "0.1.0"}
-PRETRAINING = {
-    "task": "masked-token", "model": {"size": "tiny", "parameters": 564_193},
-    "dataset": {
-        "name": "genome-windows", "config": "bpe-600", "vocabulary_sha256": "ab" * 32, "sha256": "cd" * 32,
-        "genome": {"name": "sim.fa", "sha256": "ef" * 32},
-    },
-    "split": "test", "n_windows": 40, "metrics": METRICS, "processes": 2, "versions": VERSIONS,
-    "date": "2026-01-01",
-}
-FINETUNING = {
-    "task": "prom300", "n_rows": 613, "split": "test", "processes": 1, "versions": VERSIONS,
-    "dataset": {
-        "name": "prom300", "config": "bpe-600", "sha256": "cd" * 32, "vocabulary_sha256": "ab" * 32,
-        "retokenized": False,
-    },
-    "metrics": {"mcc": 0.457, "accuracy": 0.72, "f1": 0.7, "auroc": 0.8},
-    "standard_deviation": {"mcc": 0.012, "accuracy": 0.01, "f1": 0.02, "auroc": None},
-    "ci95": {"mcc": [0.39, 0.52]}, "date": "2026-01-01", "seeds": [{"seed": 0}, {"seed": 1}],
-}
+MADE = {"versions": {"python": "3.11.7", "grover-hf": "0.1.0"}, "date": "2026-01-01"}
+PRETRAINING = pretraining_report(processes=2, **MADE)
+FINETUNING = finetuning_report(
+    metrics={"mcc": 0.457, "accuracy": 0.72, "f1": 0.7, "auroc": 0.8},
+    standard_deviation={"mcc": 0.012, "accuracy": 0.01, "f1": 0.02, "auroc": None},
+    seeds=[training(0), training(1)], **MADE,
+)
 RECIPE = {"model": "PoetschLab/GROVER", "learning_rate": 4e-4, "max_steps": 1000, "random_weights": False}
 
 
@@ -44,7 +32,7 @@ def cards(simulated_fasta, simulated_merges, tmp_path):
     genome = corpus_publication(corpus.path, "lab/genome", License("mit"))
     made = {
         "pretrained": pretrained_card(PRETRAINING, RECIPE, "bpe-600"),
-        "in_training": pretrained_card({**PRETRAINING, "metrics": {}, "step": 500}, RECIPE, "bpe-600"),
+        "in_training": pretrained_card(replace(PRETRAINING, metrics={}, step=500), RECIPE, "bpe-600"),
         "finetuned": finetuned_card(FINETUNING, RECIPE, ["shuffled", "promoter"]),
         "tokenizer": tokenizer.files["README.md"].decode(),
         "corpus": genome.files["README.md"].decode(),
