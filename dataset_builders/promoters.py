@@ -10,7 +10,7 @@ from dataset_builders.task_rows import codes_of
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import base_codes
-from grover_hf.genome.annotations import lift_over, read_promoters
+from grover_hf.genome.start_sites import lift_over, read_start_sites
 
 _PYRIMIDINES, _PURINES = base_codes("CT"), base_codes("AG")
 
@@ -29,7 +29,7 @@ def promoters_of(path: str | Path, chain: str | Path | None, dropped: dict[str, 
         chain: A UCSC chain file, or None.
         dropped: Takes the number of start sites lost on the way, by reason.
     """
-    promoters = read_promoters(path)
+    promoters = read_start_sites(path)
     if chain is None:
         return promoters
     lifted, lost = lift_over(promoters, chain)
@@ -53,8 +53,8 @@ def initiator_share(corpus: TokenizedGenome, promoters: pd.DataFrame, source: st
         source: Name of the file, for the warning.
     """
     around = promoters.assign(start=promoters["tss"] - 1, end=promoters["tss"] + 2)
-    before, at, _ = codes_of(corpus, around).T
-    share = float(np.mean(np.isin(before, _PYRIMIDINES) & np.isin(at, _PURINES)))
+    before, on_site, _ = codes_of(corpus, around).T
+    share = float(np.mean(np.isin(before, _PYRIMIDINES) & np.isin(on_site, _PURINES)))
     if share < EXPECTED_INITIATORS:
         logger.warning(
             "%s: only %.0f %% of %d start sites are on an initiator (pyrimidine, then purine); of positions at "

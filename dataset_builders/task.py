@@ -191,7 +191,8 @@ class BenchmarkTask(Task):
                 return path
         first, *others = self.suffixes
         raise InputError(
-            f"There is no {folder / split}{first}, nor {' or '.join(others)}; `grover fetch` says where to get it."
+            f"There is no {folder / split}{first}, nor a file that ends in {', '.join(others)}; `grover fetch` "
+            "says where to get it."
         )
 
 

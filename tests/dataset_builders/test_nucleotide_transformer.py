@@ -97,5 +97,5 @@ def test_damaged_files_are_refused(source, tmp_path, text, message):
 def test_unknown_tasks_and_missing_files_are_named(source):
     with pytest.raises(InputError, match="no human task 'H3'; it has promoter_all"):
         plan(source, "H3")
-    with pytest.raises(InputError, match="nor .fasta, .fa or .parquet"):
+    with pytest.raises(InputError, match="nor a file that ends in .fasta, .fa, .parquet"):
         plan(source, "promoter_all")

@@ -123,7 +123,7 @@ def test_intervals_are_those_of_the_bootstrap_with_that_seed(make):
     )
     probabilities = torch.from_numpy(logits).softmax(1).numpy()
     expected = bootstrap_intervals(labels, probabilities, rng=np.random.default_rng(3))
-    assert {name: found[f"{name}_ci95"] for name in expected} == {name: list(ends) for name, ends in expected.items()}
+    assert {name: tuple(found[f"{name}_ci95"]) for name in expected} == expected
 
 
 def test_softmax_of_large_logits_is_finite_and_keeps_their_order():
