@@ -1,6 +1,6 @@
 """Facts and reports that nobody trained for: whole, so that a test names only what it is about."""
 
-from grover_hf.corpus.corpus_facts import GenomeFacts
+from grover_hf.corpus.corpus_facts import FORMAT, Chromosome, CorpusFacts, GenomeFacts
 from grover_hf.corpus.facts import DatasetFacts
 from grover_hf.metrics.report import (
     BaselineModel,
@@ -18,6 +18,16 @@ MASKED = {
     "share_of_vocabulary": 0.7, "bits_per_base": 2.01, "n_masked": 812.0,
 }
 """Scores of a pretraining."""
+
+
+def corpus_facts(organism=None, **changes):
+    fields = {
+        "format": FORMAT, "tokenizer": "bpe-600", "vocabulary_sha256": "ab" * 32,
+        "genome": GenomeFacts(name="sim.fa", sha256="ef" * 32, organism=organism),
+        "chromosomes": (Chromosome(name="sim1", size=20),), "n_tokens": 9, "n_bases": 15, "n_tail_bases": 0,
+        "n_ambiguous": 0, "sha256": "12" * 32,
+    }
+    return CorpusFacts(**{**fields, **changes})
 
 
 def dataset_facts(**changes):
