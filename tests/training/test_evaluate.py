@@ -235,7 +235,7 @@ def test_windows_that_are_not_those_of_the_training_are_refused(judge, trained, 
     other = windows_like(tmp_path / "other", inputs, lambda splits: splits | {"test": splits["train"]})
     with pytest.raises(InputError, match="was trained on build .* which may be split otherwise"):
         judge(run=str(run), trained_on=other)
-    assert judge(run=str(run), trained_on=inputs["dataset"])["share_of_bases_seen_in_training"] == 0
+    assert judge(run=str(run), trained_on=inputs["dataset"]).share_of_bases_seen_in_training == 0
 
 
 def test_data_that_cannot_be_judged_are_refused(judge, inputs, simulated_fasta, tmp_path):

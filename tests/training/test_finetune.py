@@ -128,15 +128,15 @@ def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(recipe, 
     first = finetune(recipe())
     again = finetune(recipe(output=str(tmp_path / "again")))
     other = finetune(recipe(output=str(tmp_path / "other"), seeds=[1]))
-    assert first["metrics"] == again["metrics"]
-    assert first["metrics"]["auroc"] != other["metrics"]["auroc"]
+    assert first.metrics == again.metrics
+    assert first.metrics["auroc"] != other.metrics["auroc"]
 
 
 def test_the_best_weights_by_validation_are_tested_and_patience_ends_a_training(recipe):
     report = finetune(recipe(epochs=30, patience=2, learning_rate=1e-3))
     steps_an_epoch = 9
-    assert report.seeds[0]["steps"] < 30 * steps_an_epoch
-    assert report.seeds[0]["validation_mcc"] > 0.9
+    assert report.seeds[0].steps < 30 * steps_an_epoch
+    assert report.seeds[0].validation_mcc > 0.9
 
 
 def test_random_weights_leave_the_pretrained_ones_out(recipe, tiny_model, tmp_path):
@@ -264,7 +264,7 @@ def test_a_run_that_is_there_is_not_replaced_unasked(recipe):
     finetune(recipe())
     with pytest.raises(InputError, match="is there already"):
         finetune(recipe())
-    assert finetune(recipe(overwrite=True, seeds=[1]))["seed"] == 1
+    assert finetune(recipe(overwrite=True, seeds=[1])).seed == 1
 
 
 @pytest.mark.parametrize("path", sorted((RECIPES / "finetune").glob("*.yaml")), ids=lambda path: path.stem)
@@ -349,7 +349,7 @@ def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_i
         patch.setattr(FinetuneTrainer, "_look_at_step", look)
         with pytest.raises(Preempted, match="after step 2 of seed 1; the seeds that are finished are kept"):
             finetune(recipe(seeds=[0, 1]))
-    assert finetune(recipe(seeds=[0, 1], resume=True))["metrics"] == straight.metrics
+    assert finetune(recipe(seeds=[0, 1], resume=True)).metrics == straight.metrics
 
 
 @pytest.fixture
@@ -393,7 +393,7 @@ def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
     with pytest.raises(InputError, match="was begun with another sha256"):
         finetune(resumed)
     shutil.copy(tiny_model / "model.safetensors", model)
-    assert finetune(resumed)["model"]["sha256"] == weights_sha256(tiny_model)
+    assert finetune(resumed).model.sha256 == weights_sha256(tiny_model)
 
 
 def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes_on(
@@ -443,7 +443,7 @@ def test_a_seed_whose_training_has_ended_is_scored_though_sigterm_came(recipe, t
     straight = finetune(recipe(output=str(tmp_path / "straight"), **few))
     monkeypatch.setattr(FinetuneTrainer, "_look_at_step", look)
     monkeypatch.setattr(FinetuneTrainer, "prediction_step", predicted)
-    assert finetune(recipe(**few))["metrics"] == straight.metrics
+    assert finetune(recipe(**few)).metrics == straight.metrics
     assert loading
     with pytest.raises(Preempted, match="after step 1 of seed 1"):
         finetune(recipe(output=str(tmp_path / "two"), seeds=[0, 1], **few))

@@ -538,8 +538,8 @@ def test_the_table_has_who_is_how_far_behind_the_best_and_the_cycle_is_chosen(ma
     best, said = (read_predictions(made_up / "finetune" / "next-2mer" / name) for name in ("bpe-600", "kmer-4"))
     expected = paired_difference(
         said.labels, best.predicted, said.predicted, rng=np.random.default_rng(1), n_resamples=5_000
-    )["accuracy"]["ci95"]
-    assert [lost["behind_low"], lost["behind_high"]] == pytest.approx(expected, abs=0.004)
+    )["accuracy"].ci95
+    assert (lost["behind_low"], lost["behind_high"]) == pytest.approx(expected, abs=0.004)
     assert of_2.loc["bpe-600", "tfidf_accuracy"] == pytest.approx(1 / 16)
     assert np.isnan(lost["tfidf_accuracy"])
     assert results.choice.cycle == 600
