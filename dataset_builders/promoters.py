@@ -1,11 +1,13 @@
 """Start sites for the tasks on promoters: read, lifted over, checked."""
 
 import logging
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from dataset_builders.task import FILE, CorpusTask
 from dataset_builders.task_rows import codes_of
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -21,25 +23,37 @@ EXPECTED_INITIATORS = 0.4
 sites are on an initiator in their assembly, and a quarter of positions at random."""
 
 
-def promoters_of(path: str | Path, chain: str | Path | None, dropped: dict[str, int]) -> pd.DataFrame:
-    """Return `chrom, tss, strand, name` of the start sites, lifted over if a chain file is given.
+@dataclass(frozen=True)
+class PromoterTask(CorpusTask):
+    """The options of a dataset of promoters on a tokenized genome."""
 
-    Args:
-        path: BED of 1 bp, or EPD's BED, SGA or FPS.
-        chain: A UCSC chain file, or None.
-        dropped: Takes the number of start sites lost on the way, by reason.
-    """
-    promoters = read_start_sites(path)
-    if chain is None:
-        return promoters
-    lifted, lost = lift_over(promoters, chain)
-    dropped |= lost
-    if not len(lifted):
-        raise InputError(
-            f"{chain} has no place for any of the {len(promoters)} start sites of {path}: is it the chain file "
-            "from their assembly to that of the genome?"
-        )
-    return lifted
+    splits_by = ("random", "promoter", "chromosome")
+    """At random, as in the paper as far as its text says; by promoter: rows that overlap stay together, and with
+    them what was made of them."""
+
+    promoters: str | Path = field(metadata=FILE)
+    """Start sites: BED of 1 bp, or EPD's BED, SGA or FPS."""
+    _: KW_ONLY
+    chain: str | Path | None = field(default=None, metadata=FILE)
+    """A chain file, if the promoters are of another assembly than the genome."""
+
+    def start_sites(self, dropped: dict[str, int]) -> pd.DataFrame:
+        """Return `chrom, tss, strand, name` of the start sites, lifted over if a chain file is given.
+
+        Args:
+            dropped: Takes the number of start sites lost on the way, by reason.
+        """
+        promoters = read_start_sites(self.promoters)
+        if self.chain is None:
+            return promoters
+        lifted, lost = lift_over(promoters, self.chain)
+        dropped |= lost
+        if not len(lifted):
+            raise InputError(
+                f"{self.chain} has no place for any of the {len(promoters)} start sites of {self.promoters}: is "
+                "it the chain file from their assembly to that of the genome?"
+            )
+        return lifted
 
 
 def initiator_share(corpus: TokenizedGenome, promoters: pd.DataFrame, source: str) -> float:

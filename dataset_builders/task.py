@@ -5,6 +5,7 @@ is false there. This file has none: those are in `task_builder`.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -36,10 +37,13 @@ class Task:
     """
 
     builder_class: ClassVar[type["TaskBuilder[Any]"]]
-    card: ClassVar[Path]
-    """Template of the card."""
     version: ClassVar[str] = "1.0.0"
     """Of the builder's code."""
+
+    @property
+    def card(self) -> Path:
+        """Template of the card; it stands beside the builder."""
+        return Path(inspect.getfile(type(self))).parent / "README.md"
 
     @property
     def dataset(self) -> str:

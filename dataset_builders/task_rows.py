@@ -221,10 +221,10 @@ def codes_of(corpus: TokenizedGenome, rows: pd.DataFrame) -> NDArray[np.uint8]:
 
 def _letters(corpus: TokenizedGenome, rows: pd.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return what the tokens of all intervals spell, and where in it each interval begins, shape (n,)."""
-    found = tokens_in_context(corpus, rows)
-    letters = spelled(corpus.encoder.tokens, found.input_ids)
-    spans = found.token_ends - found.token_starts
-    return letters, np.cumsum(spans) - spans + rows["start"].to_numpy() - found.token_starts
+    tokens = tokens_in_context(corpus, rows)
+    letters = spelled(corpus.encoder.tokens, tokens.input_ids)
+    spans = tokens.token_ends - tokens.token_starts
+    return letters, np.cumsum(spans) - spans + rows["start"].to_numpy() - tokens.token_starts
 
 
 def arrow_table(columns: dict[str, Any], features: datasets.Features) -> pa.Table:

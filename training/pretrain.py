@@ -29,7 +29,7 @@ from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.hub.cards import pretrained_card
+from grover_hf.hub.cards import masked_example, pretrained_card
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.report import DatasetIdentity, PretrainedModel, PretrainingReport, write_metrics
@@ -216,6 +216,7 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
         run=depends_on,
         keep_checkpoints=recipe.keep_checkpoints,
     )
+    example = masked_example(test.longest_window(), encoder.tokens)
     report = partial(
         PretrainingReport,
         task="masked-token",
@@ -229,7 +230,8 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
     )
     trainer.sigterm = sigterm
     if destination is not None:
-        trainer.add_callback(PushAtSave(destination, partial(_complete_checkpoint, encoder, recipe, report)))
+        complete = partial(_complete_checkpoint, encoder, recipe, report, example)
+        trainer.add_callback(PushAtSave(destination, complete))
     # log.jsonl has what the Trainer would print.
     trainer.remove_callback(PrinterCallback)
     with memory_explained(shape[0], recipe.batch_size):
@@ -241,7 +243,8 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
     if trainer.is_world_process_zero():
         finished = report(training_seconds=trainer.progress.seconds, metrics=metrics)
         write_metrics(run, finished)
-        _write_model(trainer, encoder, run, dataclasses.asdict(recipe), finished)
+        card = pretrained_card(finished, dataclasses.asdict(recipe), encoder.name, example)
+        _write_model(trainer, encoder, run, card)
         if destination is not None:
             destination.push(run)
         if metrics["n_masked"]:
@@ -260,11 +263,12 @@ def _destination(recipe: PretrainRecipe) -> Destination | None:
 
 
 def _complete_checkpoint(
-    encoder: Encoder, recipe: PretrainRecipe, report: Callable[..., PretrainingReport], folder: Path, step: int
+    encoder: Encoder, recipe: PretrainRecipe, report: Callable[..., PretrainingReport], example: str,
+    folder: Path, step: int,
 ) -> None:
     """Write tokenizer and card beside the weights of a training that goes on."""
     write_tokenizer_files(encoder, folder)
-    card = pretrained_card(report(metrics={}, step=step), dataclasses.asdict(recipe), encoder.name)
+    card = pretrained_card(report(metrics={}, step=step), dataclasses.asdict(recipe), encoder.name, example)
     (folder / "README.md").write_text(card)
 
 
@@ -372,13 +376,11 @@ def _evaluate(trainer: Trainer) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if name not in ("loss", "epoch", *timing)}
 
 
-def _write_model(
-    trainer: Trainer, encoder: Encoder, run: Path, recipe: dict[str, Any], report: PretrainingReport
-) -> None:
+def _write_model(trainer: Trainer, encoder: Encoder, run: Path, card: str) -> None:
     with atomic_folder(run / "model") as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
         write_tokenizer_files(encoder, folder)
-        (folder / "README.md").write_text(pretrained_card(report, recipe, encoder.name))
+        (folder / "README.md").write_text(card)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

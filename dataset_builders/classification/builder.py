@@ -87,7 +87,6 @@ class ClassificationTask(Task):
     """A classification task of your own: a tokenized genome for intervals, or a tokenizer for sequences."""
 
     builder_class = Classification
-    card = Path(__file__).parent / "README.md"
     splits_by = ("random", "locus", "chromosome", "column")
     """By locus: intervals that overlap stay together; by column: the table's column `split` says train,
     validation or test."""

@@ -91,7 +91,6 @@ class CtcfTask(CorpusTask):
     """The CTCF task on a tokenized genome, whose tokenizer reads the sequences."""
 
     builder_class = Ctcf
-    card = Path(__file__).parent / "README.md"
     dataset = "ctcf"
     splits_by = ("random", "locus", "chromosome")
     """By locus: windows that overlap stay together."""

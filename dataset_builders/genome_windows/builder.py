@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -77,7 +76,6 @@ class GenomeWindowsTask(CorpusTask):
     """A tokenized genome cut into pretraining windows."""
 
     builder_class = GenomeWindows
-    card = Path(__file__).parent / "README.md"
     version = "1.1.0"
     dataset = "genome_windows"
     splits_by = ("window", "block")

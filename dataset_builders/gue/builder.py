@@ -70,7 +70,6 @@ class GueTask(BenchmarkTask):
     """A human task of GUE, such as "tf/0" or "prom/prom_core_tata"; `source` has `tf/0/train.csv` in it."""
 
     builder_class = Gue
-    card = Path(__file__).parent / "README.md"
     benchmark = "GUE"
     labels = LABELS
     splits = tuple(_SPLITS)

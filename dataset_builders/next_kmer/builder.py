@@ -99,7 +99,6 @@ class NextKmerTask(Task):
     """Next-k-mer prediction."""
 
     builder_class = NextKmer
-    card = Path(__file__).parent / "README.md"
 
     genome: ReferenceGenome | str | Path = field(metadata=OPENED)
     """A genome, or a FASTA file."""

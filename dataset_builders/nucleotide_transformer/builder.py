@@ -70,7 +70,6 @@ class NucleotideTransformerTask(BenchmarkTask):
     """A human task of the Nucleotide Transformer, such as "promoter_all"."""
 
     builder_class = NucleotideTransformer
-    card = Path(__file__).parent / "README.md"
     benchmark = "The Nucleotide Transformer"
     labels = LABELS
     splits = ("train", "test")

@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dataset_builders.prom300.negatives import shuffled_order
-from dataset_builders.promoters import initiator_share, promoters_of
-from dataset_builders.task import FILE, OPENED, CorpusTask, opened_encoder
+from dataset_builders.promoters import PromoterTask, initiator_share
+from dataset_builders.task import OPENED, opened_encoder
 from dataset_builders.task_builder import TaskBuilder
 from dataset_builders.task_rows import (
     interval_features,
@@ -46,7 +46,7 @@ class Prom300(TaskBuilder["Prom300Task"]):
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         task, corpus = self.task, self.task.opened
         dropped: dict[str, int] = {}
-        promoters = promoters_of(task.promoters, task.chain, dropped)
+        promoters = task.start_sites(dropped)
         n_given = len(promoters) + sum(dropped.values())
         start = promoters["tss"] - np.where(promoters["strand"] == "+", UPSTREAM_BP, DOWNSTREAM_BP)
         promoters = promoters[["chrom", "strand", "tss"]].assign(
@@ -87,9 +87,9 @@ class Prom300(TaskBuilder["Prom300Task"]):
         offsets = np.concatenate([[0], np.cumsum(last - first)])
         order = shuffled_order(offsets, _keys(rows.iloc[shuffled]), seed=self.task.seed)
         # Where the tokens of the shuffled rows stand among all.
-        at = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], last - first)
+        positions = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], last - first)
         input_ids = tokens.input_ids.copy()
-        input_ids[at] = tokens.input_ids[at[order]]
+        input_ids[positions] = tokens.input_ids[positions[order]]
         return tokens._replace(input_ids=input_ids)
 
     def _with_shuffled_units(self, sequences: pa.Array, rows: pd.DataFrame, unit: Encoder) -> list[str]:
@@ -108,20 +108,13 @@ def _keys(rows: pd.DataFrame) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True)
-class Prom300Task(CorpusTask):
+class Prom300Task(PromoterTask):
     """Prom300 on a tokenized genome, whose tokenizer reads the sequences."""
 
     builder_class = Prom300
-    card = Path(__file__).parent / "README.md"
     dataset = "prom300"
-    splits_by = ("random", "promoter", "chromosome")
-    """By promoter: those that overlap, and their shuffled copies, stay together."""
 
-    promoters: str | Path = field(metadata=FILE)
-    """Start sites: BED of 1 bp, or EPD's BED, SGA or FPS."""
     _: KW_ONLY
-    chain: str | Path | None = field(default=None, metadata=FILE)
-    """A chain file, if the promoters are of another assembly than the genome."""
     sense: bool = False
     """Promoters of the "-" strand as their reverse complement; then all sequences are cut out and tokenized
     alone. Else all are read on the "+" strand, in the genome's context."""

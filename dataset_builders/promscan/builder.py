@@ -1,14 +1,12 @@
 """PromScan: overlapping windows around start sites; which of them hold the site?"""
 
-from dataclasses import KW_ONLY, dataclass, field
-from pathlib import Path
+from dataclasses import KW_ONLY, dataclass
 
 import datasets
 import numpy as np
 import pandas as pd
 
-from dataset_builders.promoters import initiator_share, promoters_of
-from dataset_builders.task import FILE, CorpusTask
+from dataset_builders.promoters import PromoterTask, initiator_share
 from dataset_builders.task_builder import IntervalBuilder
 from dataset_builders.task_rows import interval_features, split_of, usable_rows
 from grover_hf.corpus.splits import row_keys
@@ -30,7 +28,7 @@ class PromScan(IntervalBuilder["PromScanTask"]):
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         task, source = self.task, str(self.task.promoters)
         dropped: dict[str, int] = {}
-        promoters = promoters_of(task.promoters, task.chain, dropped)
+        promoters = task.start_sites(dropped)
         n_given = len(promoters) + sum(dropped.values())
         regions = usable_rows(task.opened, _with_region(promoters, task.flank_bp), dropped, source=source)
         rows = windows_of(regions)
@@ -58,33 +56,26 @@ def windows_of(regions: pd.DataFrame) -> pd.DataFrame:
     """
     length = int((regions["end"] - regions["start"]).iloc[0])
     offsets = np.arange(0, length - WINDOW_BP + 1, STEP_BP)
-    at = np.repeat(np.arange(len(regions)), len(offsets))
+    region = np.repeat(np.arange(len(regions)), len(offsets))
     starts = (regions["start"].to_numpy()[:, None] + offsets).ravel()
-    tss = regions["tss"].to_numpy()[at]
+    tss = regions["tss"].to_numpy()[region]
     return pd.DataFrame(
         {
-            "chrom": regions["chrom"].to_numpy()[at], "start": starts, "end": starts + WINDOW_BP,
-            "strand": regions["strand"].to_numpy()[at], "tss": tss,
+            "chrom": regions["chrom"].to_numpy()[region], "start": starts, "end": starts + WINDOW_BP,
+            "strand": regions["strand"].to_numpy()[region], "tss": tss,
             "label": ((starts <= tss) & (tss < starts + WINDOW_BP)).astype(np.int64),
         }
     )
 
 
 @dataclass(frozen=True)
-class PromScanTask(CorpusTask):
+class PromScanTask(PromoterTask):
     """PromScan on a tokenized genome, whose tokenizer reads the sequences."""
 
     builder_class = PromScan
-    card = Path(__file__).parent / "README.md"
     dataset = "promscan"
-    splits_by = ("random", "promoter", "chromosome")
-    """At random, as far as the paper's text says; by promoter: regions that overlap stay together."""
 
-    promoters: str | Path = field(metadata=FILE)
-    """Start sites: BED of 1 bp, or EPD's BED, SGA or FPS."""
     _: KW_ONLY
-    chain: str | Path | None = field(default=None, metadata=FILE)
-    """A chain file, if the promoters are of another assembly than the genome."""
     flank_bp: int = FLANKS_BP[0]
     """Bases of the region on each side of the start site."""
 

@@ -72,8 +72,8 @@ def block_split(
     chrom_keys = row_keys(places.chroms)
     # An interval no longer than a block meets two of them at most.
     first, last = (
-        in_test(chrom_keys, at // block_bp, seed=seed, test_share=test_share)
-        for at in (places.starts, places.ends - 1)
+        in_test(chrom_keys, edges // block_bp, seed=seed, test_share=test_share)
+        for edges in (places.starts, places.ends - 1)
     )
     return np.where(first == last, first.astype(np.int64), -1)
 

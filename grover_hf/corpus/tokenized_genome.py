@@ -131,7 +131,8 @@ class TokenizedGenome:
         require_writable(path, overwrite=overwrite, marker=CORPUS_FILE)
         with atomic_folder(path) as beside:
             facts = _write_corpus(genome, encoder, beside, n_threads)
-            write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=organism)))
+            known = None if organism == Organism() else organism
+            write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))
         return cls.open(path)
 
     @classmethod

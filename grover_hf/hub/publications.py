@@ -14,7 +14,7 @@ import numpy as np
 
 import model_card
 from grover_hf._internals.records import plain
-from grover_hf.corpus.corpus_facts import CORPUS_FILE
+from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
@@ -92,7 +92,9 @@ def tokenizer_publication(folder: str | Path, repo: str, license_: License | Non
     _load(folder, lambda: _auto_tokenizer(folder))
     files = _present(folder, _TOKENIZER_FILES)
     files["tokenizer_config.json"] = _portable(folder / "tokenizer_config.json")
-    card = render_card(model_card.TOKENIZER, {"encoder": encoder})
+    in_corpus = (folder.parent / CORPUS_FILE).exists()
+    genome = plain(read_corpus_facts(folder.parent).genome) if in_corpus else None
+    card = render_card(model_card.TOKENIZER, {"encoder": encoder, "genome": genome})
     files["README.md"] = _finished(card, "model", repo, license_)
     return Publication(
         what="tokenizer", kind="model", repo=repo, title=f"Tokenizer {encoder.name}", files=files,

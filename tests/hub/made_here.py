@@ -30,7 +30,7 @@ def write_run(folder, merges, *, seed=0):
     )
     write_metrics(folder, report)
     recipe = {"dataset": str(folder), "learning_rate": 4e-4, "max_steps": 0, "output": str(folder), "seed": seed}
-    (folder / "model" / "README.md").write_text(pretrained_card(report, recipe, encoder.name))
+    (folder / "model" / "README.md").write_text(pretrained_card(report, recipe, encoder.name, "ACGT[MASK]ACGT"))
     # What a training leaves beside it, and must not leave the house.
     (folder / "model" / "training_args.bin").write_bytes(b"pickled")
     (folder / "model" / "optimizer.lock").write_bytes(b"")
