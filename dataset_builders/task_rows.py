@@ -122,7 +122,9 @@ def split_generators(
     return generators
 
 
-def count_classes(rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]) -> dict[str, Any]:
+def count_classes(
+    rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """Return the number of rows by class and split, for the card."""
     return {
         title: {

@@ -190,12 +190,13 @@ def classification(
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.errors import InputError
 
+    tokenized: TokenizedGenome | Path | None = corpus
     if genome is not None:
         if tokenizer is None or corpus is not None:
             raise InputError("With --genome goes --tokenizer; without, --corpus names a tokenized genome.")
-        corpus, tokenizer = TokenizedGenome.cached(genome, tokenizer).path, None
+        tokenized, tokenizer = TokenizedGenome.cached(genome, tokenizer), None
     made = plan(
-        table, corpus=corpus, tokenizer=tokenizer, label_column=label_column, sense=sense, split_by=split_by,
+        table, corpus=tokenized, tokenizer=tokenizer, label_column=label_column, sense=sense, split_by=split_by,
         seed=seed,
     )
     _build(made, output, overwrite)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from grover_hf.corpus.corpus_facts import Organism
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
@@ -211,3 +212,10 @@ def test_another_format_is_refused(tiny, tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
     with pytest.raises(InputError, match="format 99; this version reads 2"):
         TokenizedGenome.open(tmp_path / "corpus")
+
+
+def test_an_organism_stands_in_the_facts_and_none_where_nothing_is_known(write_fasta, encoder, tmp_path):
+    genome, human = ReferenceGenome(write_fasta(TINY)), Organism(species="Homo sapiens", taxon=9606)
+    for number, (given, known) in enumerate([(human, human), (Organism(), None), (None, None)]):
+        path = TokenizedGenome.build(genome, encoder, tmp_path / str(number), organism=given).path
+        assert TokenizedGenome.open(path).facts.genome.organism == known
