@@ -19,7 +19,7 @@ from grover_hf.corpus.facts import choose_config, read_all_facts
 from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.inference.windows import window_starts
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
+from grover_hf.tokenization.identity import vocabulary_sha256
 
 Ids = list[NDArray[np.integer]]
 Collator = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
