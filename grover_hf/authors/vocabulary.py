@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from grover_hf.tokenization.export import bpe_tokenizer, write_tokenizer_files
+from grover_hf.tokenization.export import write_tokenizer_files
 from grover_hf.tokenization.merges import Merge, MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
@@ -113,7 +113,7 @@ def write_published_tokenizer(vocabulary: PublishedVocabulary, folder: Path) -> 
 
 def clean_backend(vocabulary: PublishedVocabulary) -> Tokenizer:
     """Return the tokenizer that we would export, with the bases in their order."""
-    backend = json.loads(bpe_tokenizer(vocabulary.merges).backend_tokenizer.to_str())
+    backend = json.loads(vocabulary.merges.to_tokenizer().backend_tokenizer.to_str())
     backend["model"]["vocab"] = {token: i for i, token in enumerate(vocabulary.tokens)}
     return Tokenizer.from_str(json.dumps(backend))
 

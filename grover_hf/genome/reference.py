@@ -69,7 +69,9 @@ class ReferenceGenome:
         self._warned_of_iupac = False
 
     def __repr__(self) -> str:
-        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes)})"
+        """Say which file it is, and how much of it is read."""
+        n_bases = sum(self.sizes.values())
+        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes, 3)}; {n_bases:,} bases)"
 
     def fetch(self, interval: Interval) -> str:
         """Return the upper-case letters of `interval`; of a "-" interval the reverse complement.

@@ -392,7 +392,7 @@ def rename(ids, old, new):
         (lambda m, v: m["merges"].pop(), "id 608 is .*, where None should be"),
         (lambda m, v: m["merges"].pop(0), r"joins \['C', 'G', 'T'\] with nothing"),
         (lambda m, v: m["merges"].append("A B C"), "no tokenizer file"),
-        (lambda m, v: m["merges"].append([1, 2]), "'1', which is no word over"),
+        (lambda m, v: m["merges"].append([1, 2]), "'1', which is not a word over"),
         (lambda m, v: v.update(A="five"), "no tokenizer file"),
         (lambda m, v: m.pop("merges"), "no tokenizer file"),
         (lambda m, v: m.update(type="WordPiece"), "no byte-pair encoding but WordPiece"),
