@@ -160,7 +160,7 @@ class TokenizedGenome:
             tokenizer: If given, the vocabulary that the ids must belong to.
 
         Raises:
-            InputError: If the folder is no tokenized genome, is incomplete, or has another
+            InputError: If the folder is not a tokenized genome, is incomplete, or has another
                 vocabulary than `tokenizer`.
         """
         path = Path(path)
@@ -168,7 +168,7 @@ class TokenizedGenome:
             facts = json.loads((path / "corpus.json").read_text())
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(
-                f"{path} is no tokenized genome (it has no corpus.json); make one with `grover tokenize`."
+                f"{path} is not a tokenized genome (it has no corpus.json); make one with `grover tokenize`."
             ) from None
         except json.JSONDecodeError:
             raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None

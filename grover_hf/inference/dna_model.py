@@ -247,7 +247,7 @@ class DnaModel:
             sequences: Without masks.
 
         Raises:
-            InputError: If the model is no classifier, or one whose classes do not exclude each other.
+            InputError: If the model is not a classifier, or one whose classes do not exclude each other.
         """
         config = self.model.config
         if not self.has_head("ForSequenceClassification"):

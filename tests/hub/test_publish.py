@@ -260,7 +260,7 @@ def test_a_name_alone_goes_to_the_namespace_that_is_set_else_to_ones_own(hub, mo
     monkeypatch.setenv("GROVER_NAMESPACE", "lab")
     assert repository_name("model") == "lab/model"
     for wrong in ("", "a/b/c", "a/", "a b/c", "a/b--c", "a/x.git", "a/x@main", "a/" + 100 * "x"):
-        with pytest.raises(InputError, match="no name of a repository"):
+        with pytest.raises(InputError, match="not a name of a repository"):
             repository_name(wrong)
     monkeypatch.delenv("GROVER_NAMESPACE")
     hub.refuse_tokens()
@@ -317,7 +317,7 @@ def test_a_dataset_that_was_changed_or_would_break_the_repository_is_refused(hub
     next((folder / "kmer-4").glob("*test*.parquet")).write_bytes(b"PAR1")
     with pytest.raises(InputError, match="damaged or were changed"):
         dataset_publication(folder, repo_id, APACHE)
-    with pytest.raises(InputError, match="no dataset made by"):
+    with pytest.raises(InputError, match="not a dataset made by"):
         dataset_publication(tmp_path, repo_id, APACHE)
 
 
