@@ -19,6 +19,7 @@ from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_card
 from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publish import Publication
+from grover_hf.hub.sentence_files import SENTENCE_FILES, sentence_files
 from grover_hf.inference.endpoint_source import handler_requirements, handler_source
 from grover_hf.tokenization.export import load_encoder, portable_config
 
@@ -68,12 +69,14 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     files = _present(folder, _MODEL_FILES)
     files |= {name: _portable(folder / name) for name in ("config.json", "tokenizer_config.json")}
     files["README.md"] = _card(folder, "model", repo, license_)
+    if config["architectures"][0].endswith("ForMaskedLM") and "hidden_size" in config:
+        files |= sentence_files(config, _read_json(folder / "tokenizer_config.json"))
     if config["architectures"][0].endswith(_SERVED):
         files |= {"handler.py": handler_source().encode(), "requirements.txt": handler_requirements().encode()}
     return Publication(
         what="model", kind="model", repo=repo, files=files,
         title=f"{config['architectures'][0]}, its tokenizer and its card",
-        replaced=(*_MODEL_FILES, *_PICKLED_WEIGHTS, "handler.py", "requirements.txt"),
+        replaced=(*_MODEL_FILES, *_PICKLED_WEIGHTS, *SENTENCE_FILES, "handler.py", "requirements.txt"),
     )
 
 

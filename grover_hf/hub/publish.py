@@ -67,7 +67,7 @@ def repository_name(repo: str) -> str:
     try:
         validate_repo_id(f"{namespace}/{name}")
     except HFValidationError as error:
-        raise InputError(f"{repo!r} is not a name of a repository, NAMESPACE/NAME or NAME alone: {error}") from error
+        raise InputError(f"{repo!r} is not a repository's name, NAMESPACE/NAME or NAME alone: {error}") from error
     return f"{namespace}/{name}"
 
 
