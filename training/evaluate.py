@@ -29,7 +29,7 @@ from transformers import AutoModelForMaskedLM
 
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import progress_bar
-from grover_hf.analysis.vocabulary.figures import require_matplotlib
+from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.baselines.neighbour_counts import (
     Corruption,
     NeighbourCounts,

@@ -34,9 +34,9 @@ from typing import Any
 import torch
 
 from grover_hf._internals.files import atomic_write, require_not_an_input
+from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.sweep.report import write_sweep_results
 from grover_hf.analysis.sweep.selection import require_loess
-from grover_hf.analysis.vocabulary.figures import require_matplotlib
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
 from grover_hf.genome.reference import ReferenceGenome
@@ -108,7 +108,7 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
         failures = run(begin, len(cells), "trainings and baselines")
         names = {cell.name for cell in cells}
         if any((output / name / "metrics.json").exists() for name in names if name.startswith("finetune/")):
-            write_sweep_results(output, names)
+            print(write_sweep_results(output, names))
     return failures
 
 

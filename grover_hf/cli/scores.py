@@ -62,7 +62,8 @@ def results(
     overwrite: Overwrite = False,
 ) -> None:
     """Gather all metrics.json into one table, with the paper's number beside each."""
-    from grover_hf.analysis.results import gather, markdown, write_results
+    from grover_hf.analysis.results.report import write_results
+    from grover_hf.analysis.results.table import gather, markdown
 
     rows = gather(folders)
     print(markdown(rows))

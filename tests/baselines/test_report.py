@@ -8,7 +8,8 @@ from sklearn.metrics import matthews_corrcoef
 
 from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
-from grover_hf.analysis.results import gather, markdown, write_results
+from grover_hf.analysis.results.report import write_results
+from grover_hf.analysis.results.table import gather, markdown
 from grover_hf.baselines.report import BaselinePlan, score_baseline
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError

@@ -286,7 +286,7 @@ def pretended(in_process, monkeypatch):
 
     monkeypatch.setattr(pretrain, "main", pretend(PretrainRecipe, "pretrain"))
     monkeypatch.setattr(finetune, "main", pretend(FinetuneRecipe, "finetune"))
-    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda *_: None)
+    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda *_: "")
     return in_process
 
 
@@ -554,7 +554,8 @@ def test_without_all_cycles_of_every_k_no_cycle_is_chosen_and_the_reason_is_said
     assert results.choice is None
     assert "No cycle is chosen. k = 4: There are 4 counts of cycles; a curve needs 5" in markdown(results)
     written = write_sweep_results(made_up, runs_of(made_up))
-    assert [path.name for path in written.glob("*.png")] == ["sweep.png"]
+    assert written == (made_up / "results" / "sweep.md").read_text() == markdown(results)
+    assert [path.name for path in (made_up / "results").glob("*.png")] == ["sweep.png"]
 
 
 def test_runs_of_another_recipe_that_lie_in_the_folder_are_no_results(made_up):

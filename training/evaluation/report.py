@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write
+from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
@@ -87,15 +88,14 @@ def write_tables(
             # What cannot be measured is empty.
             writer.writerow([i, token, len(token), *("" if math.isnan(value) else value for value in values)])
     rows = {SHOWN[name]: row for name, row in _by_predictor(found).items()}
-    accuracy_figure(
-        output / "accuracy.png",
+    accuracy = accuracy_figure(
         {name: np.array(row["metrics"]["accuracy_top_k"]) for name, row in rows.items()},
         {name: np.array(row["ci95"]["accuracy_top_k"]).T for name, row in rows.items()},
     )
-    per_token_figure(
-        output / "per_token.png", {SHOWN[name]: types for name, types in judged.types.items()},
-        encoder.token_lengths, frequencies,
-    )
+    save_figure(accuracy, output / "accuracy.png")
+    types_by_predictor = {SHOWN[name]: types for name, types in judged.types.items()}
+    per_token = per_token_figure(types_by_predictor, encoder.token_lengths, frequencies)
+    save_figure(per_token, output / "per_token.png")
 
 
 def summary(content: Mapping[str, Any]) -> str:

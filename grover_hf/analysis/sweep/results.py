@@ -18,7 +18,7 @@ VOCABULARIES = "vocabularies.csv"
 _RESAMPLES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SweepResults:
     """What a sweep found; accuracies are fractions, intervals of 95 % over test rows."""
 
@@ -36,6 +36,14 @@ class SweepResults:
     """Why there is no choice."""
     top_k: dict[str, list[float]]
     """By vocabulary, masked-token accuracy within the likeliest 1, 2, ... tokens."""
+
+    @property
+    def shown_pairs(self) -> str | None:
+        """The byte pairs that stand for all in figures: of the chosen cycle, else the most accurate ones."""
+        if self.choice is not None:
+            return f"bpe-{self.choice.cycle}"
+        pairs = self.table[self.table["vocabulary"].str.startswith("bpe-")]
+        return str(pairs.groupby("vocabulary")["accuracy"].mean().idxmax()) if len(pairs) else None
 
 
 def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
