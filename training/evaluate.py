@@ -52,8 +52,8 @@ from grover_hf.metrics.window_bootstrap import WindowResamples
 from grover_hf.model import weights_sha256
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
+from grover_hf.tokenization.identity import require_same_vocabulary
 from grover_hf.tokenization.special_tokens import MASK_ID
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
 from training.data.window_batches import WindowDataset
 from training.evaluation.report import (
     FREQUENCY,

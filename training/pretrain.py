@@ -37,7 +37,7 @@ from grover_hf.metrics.report import versions, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.identity import require_same_vocabulary
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest

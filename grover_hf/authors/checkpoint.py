@@ -35,8 +35,8 @@ from grover_hf.hub.cards import render_card
 from grover_hf.hub.transport import transport_errors
 from grover_hf.metrics.report import versions
 from grover_hf.model import grover_config
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
 
 SOURCE = "PoetschLab/GROVER"
 SHORT_BP = 50

@@ -21,7 +21,7 @@ from grover_hf.metrics.predictions import predictions_of, write_predictions
 from grover_hf.metrics.report import write_metrics
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.identity import require_same_vocabulary
 
 METHODS = ("tfidf", "majority", "gc", "canonical-bpe", "nearest")
 

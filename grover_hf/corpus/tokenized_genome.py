@@ -32,8 +32,9 @@ from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named, load_encoder, save_tokenizer
+from grover_hf.tokenization.identity import require_same_vocabulary
 from grover_hf.tokenization.special_tokens import UNK_ID
-from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
+from grover_hf.tokenization.vocabulary import spelled
 
 _FORMAT = 2
 _ANCHOR_EVERY = 128
@@ -55,6 +56,8 @@ class IntervalTokens(NamedTuple):
     """The first token begins before the interval."""
     partial_end: bool
     """The last token ends after the interval."""
+    vocabulary_sha256: str
+    """The digest of the vocabulary that the ids belong to."""
 
 
 class TokensOfEach(NamedTuple):
@@ -213,7 +216,7 @@ class TokenizedGenome:
             kept = (starts >= interval.start) & (ends <= interval.end)
             input_ids, starts, ends = input_ids[kept], starts[kept], ends[kept]
             partial_start = partial_end = False
-        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end)
+        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end, self.vocabulary_sha256)
 
     def tokens_in_each(
         self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]

@@ -14,8 +14,9 @@ from grover_hf.errors import InputError
 from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.encoding import Encoding, encode_around_unknown
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS, UNK_ID
-from grover_hf.tokenization.vocabulary import token_lengths, vocabulary_sha256
+from grover_hf.tokenization.vocabulary import token_lengths
 
 MAX_K = 7
 """Ids are uint16: 4**8 k-mers would not fit."""

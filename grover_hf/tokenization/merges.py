@@ -10,8 +10,8 @@ from pathlib import Path
 from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
 
 HEADER = "#version: 0.2"
 """The first line of a merges file, as `tokenizers` writes it; ours adds `key=value` facts."""
