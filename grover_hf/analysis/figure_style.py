@@ -23,7 +23,7 @@ PALETTE = (BLUE, ORANGE, GREEN, DARK, SKY, PURPLE, RED, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 """One for each colour of the palette: a printout in grey keeps the groups apart."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
     "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "lines.linewidth": 1.2,

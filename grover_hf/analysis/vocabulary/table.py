@@ -99,7 +99,7 @@ def length_profile(vocabulary: Vocabulary) -> LengthProfile:
     """Return how long types and tokens are; the vocabulary must have counts."""
     lengths = np.array([len(token) for token in vocabulary.types])
     types = np.bincount(lengths)[1:]
-    tokens = np.bincount(lengths, vocabulary.frequencies)[1:]
+    tokens = np.bincount(lengths, vocabulary.frequencies)[1:].astype(np.float64)
     bases = np.arange(1, len(types) + 1)
     return LengthProfile(types, tokens, types / 4.0**bases, float(np.average(bases, weights=tokens)))
 
@@ -165,7 +165,7 @@ def _compare_frequencies(vocabulary: Vocabulary) -> list[Line]:
     profile, frequencies = length_profile(vocabulary), vocabulary.frequencies
     # A small vocabulary may have no type as long.
     shares = np.append(profile.tokens, np.zeros(6)) / profile.tokens.sum()
-    n_bases = profile.tokens @ np.arange(1, len(profile.tokens) + 1)
+    n_bases = float(profile.tokens @ np.arange(1, len(profile.tokens) + 1))
     median = float(np.median(frequencies))
     lengths = paper.TYPES_BY_LENGTH
     by_length = Comparison(
