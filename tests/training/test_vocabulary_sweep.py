@@ -348,7 +348,7 @@ def test_a_sweep_of_another_genome_is_refused(settings, tmp_path, pretended):
 def test_a_folder_of_something_else_is_left_alone(settings, tmp_path, pretended):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds no sweep; name another output"):
+    with pytest.raises(InputError, match="exists and is not a sweep; name another output"):
         sweep(made(settings, tmp_path, overwrite=True), threading.Event())
     assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["notes.txt"]
 
