@@ -1,4 +1,4 @@
-"""`grover build`: a verb a dataset."""
+"""`grover build`: a verb for each dataset."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from grover_hf.cli.options import Corpus, DatasetFolder, Overwrite
+from grover_hf.cli.verbs import Verbs
 
-build = typer.Typer(no_args_is_help=True, help="Make a dataset that load_dataset reads.")
+build = typer.Typer(cls=Verbs, no_args_is_help=True, help="Make a dataset that load_dataset reads.")
 
 Chain = Annotated[
     Path | None, typer.Option(help="a chain file, if the promoters are of another assembly than the genome")

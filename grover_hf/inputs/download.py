@@ -5,6 +5,7 @@ cannot resume one.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,8 @@ from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
 from grover_hf.inputs.sources import SOURCES, File, Source
 
+logger = logging.getLogger(__name__)
+
 _BLOCK_BYTES = 1 << 17
 _TIMEOUT_S = 60.0
 
@@ -31,7 +34,7 @@ _TIMEOUT_S = 60.0
 def fetch(
     name: str, folder: str | Path, *, overwrite: bool = False, sources: Mapping[str, Source] = SOURCES
 ) -> list[Path]:
-    """Download a public input; print what it is, its terms, and what came.
+    """Download a public input; log what it is, its terms, and what came.
 
     A stopped download leaves `NAME.part` and `NAME.part.json`, from which the same call goes on.
 
@@ -51,7 +54,7 @@ def fetch(
     if name not in sources:
         raise InputError(f"There is no input {name!r}; there are {', '.join(sources)}.")
     source = sources[name]
-    print(
+    logger.info(
         f"{name}: {source.description}\nfor: {source.used_by}\nlicence: {source.licence}\n"
         f"cite: {source.citation}\npage: {source.page}"
     )
@@ -80,7 +83,7 @@ def _fetch_file(file: File, path: Path, source: Source, *, overwrite: bool) -> P
         digest = f"its {algorithm} is {got}, as it should be"
     else:
         digest = f"no digest is known for it; the SHA-256 of what {'is there' if there else 'came'} is {got}"
-    print(f"{path}: {state}; {path.stat().st_size:,} bytes; {digest}")
+    logger.info(f"{path}: {state}; {path.stat().st_size:,} bytes; {digest}")
     return path
 
 
