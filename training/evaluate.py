@@ -1,9 +1,9 @@
-"""Judge a pretrained model on masked tokens, beside what counting tells.
+"""Judge a pretrained model on masked tokens, and compare it with counting.
 
 `grover evaluate RUN`, or `python -m training.evaluate RUN`.
 
-Beside the model stand two predictors that see the same input at the same masked tokens, and were counted on the
-windows that the model was trained on: how often each token occurs, and a table of the tokens on both sides
+The model is compared with two predictors that see the same input at the same masked tokens, and were counted on
+the windows that the model was trained on: how often each token occurs, and a table of the tokens on both sides
 (`grover_hf.baselines.neighbour_model`). A model that does not beat the table has learnt no more than it.
 
 OUTPUT/metrics.json                   scores with 95 % intervals by resampling windows, differences, digests
@@ -78,7 +78,7 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
             "p_select": collator.p_select, "p_mask": collator.p_mask, "p_random": collator.p_random,
             "passes": plan.passes,
         },
-        "trained_on": subject.trained_on.identity() if subject.recipe else None,
+        "trained_on": subject.trained_on.identity() if subject.masking else None,
         "share_of_bases_seen_in_training": subject.share_seen(judged_places, train.places),
         **scores,
         "neighbour_weights": weights._asdict(),

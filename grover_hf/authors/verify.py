@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """What was found of a vocabulary."""
+    """How a vocabulary compares with the authors'."""
 
     findings: list[Finding]
     identical: bool

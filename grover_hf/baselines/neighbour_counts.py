@@ -89,12 +89,12 @@ def _count_pairs(
     for window in range(used.size):
         if not used[window]:
             continue
-        for at in range(borders[window], borders[window + 1]):
-            singles[input_ids[at]] += 1
-            if at > borders[window]:
-                pairs[input_ids[at - 1], input_ids[at]] += 1
-            if at > borders[window] + 1:
-                outer_pairs[np.int64(input_ids[at - 2]) * vocab_size + input_ids[at]] += 1
+        for place in range(borders[window], borders[window + 1]):
+            singles[input_ids[place]] += 1
+            if place > borders[window]:
+                pairs[input_ids[place - 1], input_ids[place]] += 1
+            if place > borders[window] + 1:
+                outer_pairs[np.int64(input_ids[place - 2]) * vocab_size + input_ids[place]] += 1
 
 
 @cached_njit
@@ -106,10 +106,10 @@ def _collect_middles(
     for window in range(used.size):
         if not used[window]:
             continue
-        for at in range(borders[window], borders[window + 1] - 2):
-            pair = np.int64(input_ids[at]) * vocab_size + input_ids[at + 2] - first
+        for place in range(borders[window], borders[window + 1] - 2):
+            pair = np.int64(input_ids[place]) * vocab_size + input_ids[place + 2] - first
             if 0 <= pair < free.size:
-                buffer[free[pair]] = input_ids[at + 1]
+                buffer[free[pair]] = input_ids[place + 1]
                 free[pair] += 1
 
 
@@ -120,9 +120,9 @@ def _count_types(
     """Count how many types stand between each pair of outer tokens."""
     last_met = np.full(vocab_size, -1, np.int64)
     for pair in range(n_types.size):
-        for at in range(starts[pair], starts[pair + 1]):
-            if last_met[buffer[at]] != pair:
-                last_met[buffer[at]] = pair
+        for place in range(starts[pair], starts[pair + 1]):
+            if last_met[buffer[place]] != pair:
+                last_met[buffer[place]] = pair
                 n_types[pair] += 1
 
 
@@ -132,14 +132,14 @@ def _count_triples(
     middles: NDArray[np.uint16], counts: NDArray[np.uint32],
 ) -> None:
     """Write each type between a pair of outer tokens once, with how often it is there."""
-    place = np.full(vocab_size, -1, np.int64)
+    written_at = np.full(vocab_size, -1, np.int64)
     n_written = 0
     for pair in range(starts.size - 1):
         of_pair = n_written
-        for at in range(starts[pair], starts[pair + 1]):
-            if place[buffer[at]] < of_pair:
-                place[buffer[at]] = n_written
-                middles[n_written] = buffer[at]
+        for place in range(starts[pair], starts[pair + 1]):
+            if written_at[buffer[place]] < of_pair:
+                written_at[buffer[place]] = n_written
+                middles[n_written] = buffer[place]
                 counts[n_written] = 0
                 n_written += 1
-            counts[place[buffer[at]]] += np.uint32(1)
+            counts[written_at[buffer[place]]] += np.uint32(1)

@@ -32,7 +32,7 @@ _ROWS_AT_ONCE = 1_024
 
 
 class Seen(NamedTuple):
-    """Ids at and beside masked tokens as a model's input shows them, each (n,); special ones tell nothing."""
+    """Ids of masked tokens and their neighbours in a model's input, each (n,); special ones tell nothing."""
 
     left: NDArray[np.int64]
     centre: NDArray[np.int64]
@@ -75,7 +75,7 @@ WEIGHT_GRID = WeightGrid(
 
 
 def seen_at(input_ids: NDArray[np.integer], masked: NDArray[np.bool_]) -> Seen:
-    """Return what is seen at and beside masked positions, row by row.
+    """Return what is seen at masked positions and on both sides of them, row by row.
 
     Args:
         input_ids: A model's input, each row between [CLS] and [SEP], shape (B, L).
@@ -87,7 +87,7 @@ def seen_at(input_ids: NDArray[np.integer], masked: NDArray[np.bool_]) -> Seen:
 
 
 class TokenFrequency:
-    """Predicts each type as often as it occurs, whatever stands beside."""
+    """Predicts each type as often as it occurs, whatever its neighbours are."""
 
     def __init__(self, singles: NDArray[np.integer], corruption: Corruption) -> None:
         self._shares = _shares(singles)
@@ -102,7 +102,7 @@ class TokenFrequency:
 class NeighbourModel:
     """Predicts from the tokens on both sides, as far as they are seen (formula above).
 
-    Memory: 8 bytes a pair of types, beside the counts.
+    Memory: 8 bytes a pair of types, and the counts.
     """
 
     def __init__(self, counts: NeighbourCounts, weights: Weights, corruption: Corruption) -> None:
@@ -140,7 +140,7 @@ def choose_weights(
 
     Args:
         counts: Of other windows than the masked tokens are of.
-        seen: Beside the masked tokens, n of them.
+        seen: On both sides of the masked tokens, n of them.
         true: The masked tokens' ids, shape (n,).
         grid: Values to choose from.
 
@@ -237,7 +237,7 @@ def _product_at(
     left: NDArray[np.int64], right: NDArray[np.int64], middle: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Return q(t|l,r) of one token in each row, shape (n,)."""
-    parts = [slice(at, at + _ROWS_AT_ONCE) for at in range(0, len(left), _ROWS_AT_ONCE)]
+    parts = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(left), _ROWS_AT_ONCE)]
     totals = [np.einsum("ij,ij->i", left_factors[left[part]], right_factors[right[part]]) for part in parts]
     of_middle = left_factors[left, middle].astype(np.float64) * right_factors[right, middle]
     product: NDArray[np.float64] = of_middle / np.concatenate(totals)
@@ -273,14 +273,14 @@ def _look_up(
     middles: NDArray[np.uint16], counts: NDArray[np.uint32],
 ) -> NDArray[np.float64]:
     """Return counts of the true token and of all between each pair, and the number of types: (n, 3)."""
-    found = np.zeros((pairs.size, 3), np.float64)
+    rows = np.zeros((pairs.size, 3), np.float64)
     for i in range(pairs.size):
-        for at in range(offsets[pairs[i]], offsets[pairs[i] + 1]):
-            if middles[at] == true[i]:
-                found[i, 0] = counts[at]
-            found[i, 1] += counts[at]
-            found[i, 2] += 1
-    return found
+        for place in range(offsets[pairs[i]], offsets[pairs[i] + 1]):
+            if middles[place] == true[i]:
+                rows[i, 0] = counts[place]
+            rows[i, 1] += counts[place]
+            rows[i, 2] += 1
+    return rows
 
 
 @cached_njit
@@ -292,8 +292,8 @@ def _add_triples(
     for i in range(pairs.size):
         first, end = offsets[pairs[i]], offsets[pairs[i] + 1]
         n = 0.0
-        for at in range(first, end):
-            n += counts[at]
+        for place in range(first, end):
+            n += counts[place]
         rows[i] *= (prior + discount * (end - first)) / (n + prior)
-        for at in range(first, end):
-            rows[i, middles[at]] += max(counts[at] - discount, 0.0) / (n + prior)
+        for place in range(first, end):
+            rows[i, middles[place]] += max(counts[place] - discount, 0.0) / (n + prior)

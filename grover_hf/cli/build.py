@@ -117,7 +117,7 @@ def ctcf(
     corpus: Corpus,
     peaks: Annotated[Path, typer.Option(help="ChIP-seq peaks, BED or narrowPeak")],
     output: DatasetFolder,
-    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to be found in the genome")] = None,
+    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to search the genome for")] = None,
     hits: Annotated[Path | None, typer.Option(help="instead of a motif: FIMO's table of its occurrences")] = None,
     ambiguous: Annotated[
         Path | None, typer.Option(help="less certain peaks: unbound motifs that meet one are left out")

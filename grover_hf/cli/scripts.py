@@ -9,7 +9,7 @@ OWN_PARSER = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 
 
 def evaluate(context: typer.Context) -> None:
-    """Judge a pretrained model on masked tokens, beside what counting tells."""
+    """Judge a pretrained model on masked tokens, and compare it with counting."""
     from training.evaluate import evaluate_from_command_line
 
     evaluate_from_command_line(context.args)

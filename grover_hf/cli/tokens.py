@@ -83,7 +83,7 @@ def vocabulary(
         Path | None, typer.Option(help="PNG, PDF or SVG, like Fig. 3a-c (needs --corpus)")
     ] = None,
 ) -> None:
-    """Print the paper's table of the vocabulary beside yours, and draw it."""
+    """Print the paper's table of the vocabulary with your values, and draw it."""
     from grover_hf.analysis.vocabulary.report import vocabulary_report
 
     # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.

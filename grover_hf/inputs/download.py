@@ -88,23 +88,23 @@ def _fetch_file(file: File, path: Path, source: Source, *, overwrite: bool) -> P
 
 
 def _download(file: File, path: Path, source: Source) -> None:
-    with atomic_write(path) as beside:
+    with atomic_write(path) as part:
         try:
             pooch.retrieve(
-                file.url, known_hash=file.digest, fname=beside.name, path=beside.parent,
+                file.url, known_hash=file.digest, fname=part.name, path=part.parent,
                 downloader=_Resuming(file, path, source.tried),
             )
         except InputError:
             raise
         except ValueError as error:
             # The digest is not that of the table; pooch names both and has removed what came.
-            text = str(error).replace(beside.name, path.name)
+            text = str(error).replace(part.name, path.name)
             raise InputError(f"{path} was not written. {text} Its address is {file.url}.") from error
 
 
 @dataclass(frozen=True)
 class _Resuming:
-    """A downloader for pooch that goes on from `NAME.part`, beside the file to come."""
+    """A downloader for pooch that goes on from `NAME.part`, next to the file to come."""
 
     file: File
     path: Path
@@ -138,13 +138,13 @@ class _Resuming:
             if answer.status == HTTPStatus.OK or goes_on:
                 if not goes_on:
                     part.unlink(missing_ok=True)
-                    with atomic_write(state) as beside:
-                        beside.write_text(json.dumps(version))
+                    with atomic_write(state) as state_part:
+                        state_part.write_text(json.dumps(version))
                 self._append(answer, part, n_bytes)
                 return
         if not start:
             raise self._error(f"status {answer.status}")
-        # The file is another one since, so the answer to a range is of no use.
+        # The file has changed since, so the answer to a range is of no use.
         part.unlink()
         self._transfer(part, state)
 
@@ -193,10 +193,10 @@ class _Resuming:
 
 
 def _extent(answer: Any) -> tuple[int | None, int | None]:
-    """Return the first byte that an answer holds, and the size of the whole file; None if not said."""
+    """Return the first byte that an answer holds, and the size of the whole file; None if unknown."""
     if answer.status == HTTPStatus.OK:
         length = answer.headers["Content-Length"] or ""
         return 0, int(length) if length.isdigit() else None
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers["Content-Range"] or "")
-    first, n_bytes = found.groups() if found else (None, None)
+    matched = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers["Content-Range"] or "")
+    first, n_bytes = matched.groups() if matched else (None, None)
     return int(first) if first else None, int(n_bytes) if n_bytes and n_bytes != "*" else None

@@ -38,7 +38,7 @@ def plan_from_command_line(arguments: Sequence[str] | None, prog: str) -> Evalua
     """
     parser = argparse.ArgumentParser(
         prog=prog, allow_abbrev=False,
-        description="Judge a pretrained model on masked tokens, beside what counting tells.",
+        description="Judge a pretrained model on masked tokens, and compare it with counting.",
     )
     hints = typing.get_type_hints(EvaluationPlan)
     for field in dataclasses.fields(EvaluationPlan):

@@ -1,5 +1,6 @@
 """What is judged: a model, how it was masked, the windows that it was trained on, those to judge it on."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,12 +66,22 @@ class WindowsConfig:
 
 
 @dataclass(frozen=True)
+class TrainedMasking:
+    """How a pretraining masked its windows."""
+
+    p_select: float
+    p_mask: float
+    p_random: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is judged."""
 
     model: Path
     encoder: Encoder
-    recipe: dict[str, Any] | None
+    masking: TrainedMasking | None
     """Of its pretraining; None for a model alone."""
     trained_on: WindowsConfig
     """Its train windows are those that baselines are counted on."""
@@ -78,7 +89,7 @@ class Subject:
 
     def share_seen(self, judged: Places, trained_on: Places) -> float | None:
         """Return the share of the judged bases that lie in train windows; None if that cannot be known."""
-        if self.recipe is None or self.judged.genome_sha256 != self.trained_on.genome_sha256:
+        if self.masking is None or self.judged.genome_sha256 != self.trained_on.genome_sha256:
             return None
         return bases_also_in(judged, trained_on) / int((judged.ends - judged.starts).sum())
 
@@ -89,27 +100,27 @@ def subject_of(plan: EvaluationPlan) -> Subject:
     Raises:
         InputError: If the run or the windows cannot be used, or have different vocabularies.
     """
-    model, recipe, trained_on, judged = _places_of(plan)
+    model, masking, trained_on, judged = _places_of(plan)
     encoder = load_encoder(model)
     for windows in (judged, trained_on):
         require_same_vocabulary(
             windows.facts["vocabulary_sha256"], encoder.vocabulary_sha256,
             what=f"{windows.folder} ({windows.config})", other=f"the model {model}",
         )
-    return Subject(model, encoder, recipe, trained_on, judged)
+    return Subject(model, encoder, masking, trained_on, judged)
 
 
 def collator_of(plan: EvaluationPlan, subject: Subject) -> MaskingCollator:
-    """Return the masking: what the plan says, else what the recipe of the training says.
+    """Return the masking: that of the plan, else that of the training.
 
     Raises:
         InputError: If neither says it, or the shares cannot be.
     """
-    recipe = subject.recipe or {"seed": 0}
-    wanted = {name: getattr(plan, name) for name in ("p_select", "p_mask", "p_random", "seed")}
-    values: dict[str, Any] = {
-        name: recipe.get(name) if value is None else value for name, value in wanted.items()
-    }
+    trained = {"seed": 0} if subject.masking is None else dataclasses.asdict(subject.masking)
+    values: dict[str, Any] = {}
+    for name in ("p_select", "p_mask", "p_random", "seed"):
+        wanted = getattr(plan, name)
+        values[name] = trained.get(name) if wanted is None else wanted
     if missing := [f"--{name.replace('_', '-')}" for name, value in values.items() if value is None]:
         raise InputError(f"{plan.run} has no recipe: say {' and '.join(missing)}.")
     return MaskingCollator(vocab_size=len(subject.encoder.tokens), **values)
@@ -121,8 +132,8 @@ def rows_to_judge(places: Places, n_windows: int | None) -> NDArray[np.int64]:
     return rows if n_windows is None else evenly_spaced_rows(len(rows), n_windows)
 
 
-def _places_of(plan: EvaluationPlan) -> tuple[Path, dict[str, Any] | None, WindowsConfig, WindowsConfig]:
-    """Return the model's folder, its recipe, the windows that it was trained on and those to judge it on."""
+def _places_of(plan: EvaluationPlan) -> tuple[Path, TrainedMasking | None, WindowsConfig, WindowsConfig]:
+    """Return the model's folder, its masking, the windows that it was trained on and those to judge it on."""
     run = Path(plan.run)
     if run.name == "model" and (run.parent / "recipe.yaml").exists():
         run = run.parent
@@ -138,7 +149,8 @@ def _places_of(plan: EvaluationPlan) -> tuple[Path, dict[str, Any] | None, Windo
     judged = trained_on
     if plan.dataset is not None or plan.dataset_config is not None:
         judged = _windows(plan.dataset or trained_on.folder, plan.dataset_config)
-    return run / "model", recipe, trained_on, judged
+    masking = TrainedMasking(*(recipe[field.name] for field in dataclasses.fields(TrainedMasking)))
+    return run / "model", masking, trained_on, judged
 
 
 def _recipe(run: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def require_same_genome(output: Path, genome: SweptGenome, *, overwrite: bool) -> None:
-    """Write down of which genome a sweep is; with `overwrite`, the merges of another one are removed.
+    """Write down which genome a sweep is of; with `overwrite`, the merges of another one are removed.
 
     Raises:
         InputError: If the sweep in the folder is of another genome.
@@ -68,6 +68,6 @@ def genomes_of(recipe: SweepRecipe) -> tuple[SweptGenome, SweptGenome]:
     if recipe.hold_out:
         kept = [name for name in genome.chromosomes if name not in task.chromosomes]
         if not kept:
-            raise InputError("Without task_chromosomes, which hold_out leaves out, there is no chromosome left.")
+            raise InputError("No chromosome is left without task_chromosomes, which hold_out leaves out.")
         genome = ReferenceGenome(recipe.genome, kept)
     return SweptGenome.of(genome), SweptGenome.of(task)

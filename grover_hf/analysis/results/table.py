@@ -1,4 +1,4 @@
-"""All `metrics.json` below some folders as one table, with the paper's numbers beside ours."""
+"""All `metrics.json` below some folders as one table, with the paper's numbers next to ours."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def vocabulary_figure(name: str, frequencies: Mapping[str, NDArray[np.int64]], profile: LengthProfile) -> "Figure":
     """Draw a vocabulary like the paper's Fig. 3a-c.
 
-    a: how often types occur, beside k-mer vocabularies; b: tokens of the genome by their length;
+    a: how often types occur, and the types of k-mer vocabularies; b: tokens of the genome by their length;
     c: types of the dictionary by their length, as shares of the possible ones.
 
     Args:

@@ -33,16 +33,16 @@ from grover_hf.tokenization.merges import MergeTable
 def vocabulary_report(
     vocabulary: Path, corpus: Path | None, figure: Path | None, kmers: list[int]
 ) -> list[Row]:
-    """Return the paper's table beside a vocabulary's; write the figure if a path is given.
+    """Return the paper's table with a vocabulary's values; write the figure if a path is given.
 
     Args:
         vocabulary: A merges file or a tokenizer folder.
         corpus: A genome tokenized with it; without one the table has no frequencies.
         figure: A PNG or PDF to write; needs `corpus`.
-        kmers: k-mer vocabularies to draw beside it.
+        kmers: k-mer vocabularies to compare in the figure.
 
     Raises:
-        InputError: If the corpus has another vocabulary, or a figure is asked for without one.
+        InputError: If the corpus has a different vocabulary, or a figure is asked for without one.
     """
     if figure is not None:
         require_matplotlib()

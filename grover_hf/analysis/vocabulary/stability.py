@@ -1,8 +1,8 @@
 """How much of a byte-pair vocabulary stays when its genome is drawn again, by block bootstrap.
 
-The genome's segments are cut into blocks (100 kb, say: longer than genes' repeats reach into each other);
-as many blocks as there are, drawn with replacement, make a resample of about the genome's size; a vocabulary
-is learnt from each. No token crosses the ends of a block, as none crosses those of a segment.
+The genome's segments are cut into blocks of 100 kb, say. As many blocks as there are, drawn with replacement,
+make a resample of about the genome's size. A vocabulary is learnt from each. No token crosses the ends of a
+block, just as no token of the genome crosses those of a segment.
 
 Pair counts that lie close to each other decide early merges, and all later ones follow: two vocabularies of
 equally good samples of one genome may have other tokens.
@@ -31,18 +31,18 @@ _FIRST_MERGES = 10
 
 @dataclass(frozen=True)
 class Resample:
-    """The vocabulary of a resample of a genome, beside that of the genome."""
+    """The vocabulary of a resample of a genome, compared with that of the genome."""
 
     merges: MergeTable
     n_bases: int
     shared: NDArray[np.int64]
-    """How many types are among the first n of both, for n = 1, 2, ..., shape (n_cycles,)."""
+    """How many types are among the first n merges of both, for n = 1, 2, ..., shape (n_cycles,)."""
 
     @property
     def n_equal_first(self) -> int:
         """How many merges are those of the genome, in its order, before one is not."""
-        behind = np.flatnonzero(self.shared < np.arange(1, len(self.shared) + 1))
-        return int(behind[0]) if behind.size else len(self.shared)
+        differ = np.flatnonzero(self.shared < np.arange(1, len(self.shared) + 1))
+        return int(differ[0]) if differ.size else len(self.shared)
 
 
 def blocks_of(genome: ReferenceGenome, block_bp: int = BLOCK_BP) -> list[bytes]:
@@ -62,7 +62,7 @@ def blocks_of(genome: ReferenceGenome, block_bp: int = BLOCK_BP) -> list[bytes]:
     if len(blocks) < _FEWEST_BLOCKS:
         raise InputError(
             f"{genome.path} has {len(blocks)} blocks of up to {block_bp:,} bp; {_FEWEST_BLOCKS} or more are "
-            "needed to draw from. Take shorter ones: --block-bp."
+            "needed to draw from. Take shorter blocks: --block-bp."
         )
     return blocks
 
@@ -88,7 +88,7 @@ def resamples_of(
     genome: ReferenceGenome, merges: MergeTable, *, n_resamples: int = N_RESAMPLES, block_bp: int = BLOCK_BP,
     seed: int = 0, n_threads: int = 2,
 ) -> Iterator[Resample]:
-    """Learn a vocabulary from each resample, and yield it beside `merges`.
+    """Learn a vocabulary from each resample, and compare it with `merges`.
 
     Args:
         genome: To draw from.
@@ -104,13 +104,13 @@ def resamples_of(
     blocks = blocks_of(genome, block_bp)
     for number in range(n_resamples):
         letters = resampled(blocks, np.random.default_rng([seed, number]))
-        found = train_bpe(letters, len(merges), n_threads=n_threads)
-        if len(found) < len(merges):
+        learnt = train_bpe(letters, len(merges), n_threads=n_threads)
+        if len(learnt) < len(merges):
             raise InputError(
-                f"A resample of {genome.path} has {len(found)} merges, fewer than {len(merges)}: the genome is "
+                f"A resample of {genome.path} has {len(learnt)} merges, fewer than {len(merges)}: the genome is "
                 "too small for so many cycles."
             )
-        yield Resample(found, len(letters) - len(blocks) + 1, shared_by_rank(merges, found))
+        yield Resample(learnt, len(letters) - len(blocks) + 1, shared_by_rank(merges, learnt))
 
 
 def first_base_share(merges: MergeTable) -> float:

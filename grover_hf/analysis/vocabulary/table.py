@@ -131,7 +131,7 @@ class Line(NamedTuple):
 
 
 def vocabulary_table(vocabulary: Vocabulary) -> list[Row]:
-    """Return the paper's quantities beside those of a vocabulary."""
+    """Return the paper's values and those of a vocabulary, a row for each line."""
     return [line.row() for line in compare_with_paper(vocabulary)]
 
 
