@@ -190,7 +190,7 @@ def _read_config(path: Path, n_tokens: int) -> tuple[BertConfig, list[str]]:
     except FileNotFoundError:
         raise InputError(f"{path.parent} has no config.json.") from None
     except ValueError:
-        raise InputError(f"{path} is damaged: it is no JSON.") from None
+        raise InputError(f"{path} is damaged: it is not JSON.") from None
     missing = [name for name in ("model_type", "vocab_size", *_KEPT_FIELDS) if name not in stated]
     if missing:
         raise InputError(f"{path} lacks {shorten(missing)}.")
@@ -241,7 +241,7 @@ def _load_weights(path: Path) -> dict[str, torch.Tensor]:
         # Damaged bytes make the unpickler raise anything.
         raise InputError(f"{path} is damaged, or was cut short: copy or download it again.") from error
     if not isinstance(weights, dict) or not all(isinstance(one, torch.Tensor) for one in weights.values()):
-        raise InputError(f"{path} is no table of names and weights.")
+        raise InputError(f"{path} is not a table of names and weights.")
     return dict(weights)
 
 
@@ -266,7 +266,7 @@ def _require_fitting(path: Path, weights: dict[str, torch.Tensor], wanted: dict[
                 f"{tuple(wanted[name].shape)}."
             )
         if not values.is_floating_point() or not values.isfinite().all():
-            raise InputError(f"{path}: {name} has values that are no finite numbers.")
+            raise InputError(f"{path}: {name} has values that are not finite numbers.")
 
 
 def _facts(checkpoint: _Checkpoint) -> dict[str, Any]:

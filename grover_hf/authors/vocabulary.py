@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from grover_hf.tokenization.export import bpe_tokenizer, write_tokenizer_files
+from grover_hf.tokenization.export import write_tokenizer_files
 from grover_hf.tokenization.merges import Merge, MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
@@ -60,7 +60,7 @@ def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
         folder: With tokenizer.json, and special_tokens_map.json if there is one.
 
     Raises:
-        InputError: If there is no tokenizer.json, it is no byte-pair encoding of DNA, its ids are
+        InputError: If there is no tokenizer.json, it is not a byte-pair encoding of DNA, its ids are
             not the special tokens, the bases in any order and the merges in theirs, or the
             repaired tokenizer gives other ids.
     """
@@ -74,9 +74,9 @@ def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
     except FileNotFoundError:
         raise InputError(f"{folder} has no tokenizer.json.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path} is no tokenizer file, or was cut short.") from None
+        raise InputError(f"{path} is not a tokenizer file, or was cut short.") from None
     if kind != "BPE":
-        raise InputError(f"{path} is no byte-pair encoding but {kind}.")
+        raise InputError(f"{path} is not a byte-pair encoding but {kind}.")
     identities = sorted(left for left, right in listed if not right)
     if identities not in ([], list(BASES)):
         raise InputError(f"{path} joins {identities} with nothing; in the authors' it is A, C, G and T.")
@@ -113,7 +113,7 @@ def write_published_tokenizer(vocabulary: PublishedVocabulary, folder: Path) -> 
 
 def clean_backend(vocabulary: PublishedVocabulary) -> Tokenizer:
     """Return the tokenizer that we would export, with the bases in their order."""
-    backend = json.loads(bpe_tokenizer(vocabulary.merges).backend_tokenizer.to_str())
+    backend = json.loads(vocabulary.merges.to_tokenizer().backend_tokenizer.to_str())
     backend["model"]["vocab"] = {token: i for i, token in enumerate(vocabulary.tokens)}
     return Tokenizer.from_str(json.dumps(backend))
 
@@ -133,7 +133,7 @@ def _declared_tokens(folder: Path) -> set[str]:
         try:
             stated = dict(json.loads((folder / name).read_text()))
         except ValueError:
-            raise InputError(f"{folder / name} is damaged: it is no JSON.") from None
+            raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
         named = [token for key, token in stated.items() if key.endswith("_token")]
         declared |= {str(token["content"] if isinstance(token, dict) else token) for token in named}
     return declared

@@ -69,7 +69,9 @@ class ReferenceGenome:
         self._warned_of_iupac = False
 
     def __repr__(self) -> str:
-        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes)})"
+        """Say which file it is, and how much of it is read."""
+        n_bases = sum(self.sizes.values())
+        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes, 3)}; {n_bases:,} bases)"
 
     def fetch(self, interval: Interval) -> str:
         """Return the upper-case letters of `interval`; of a "-" interval the reverse complement.
@@ -86,7 +88,7 @@ class ReferenceGenome:
         """Return the base codes of a whole chromosome, shape (size,), uint8.
 
         Raises:
-            InputError: If the chromosome is unknown, or holds a letter that is no IUPAC
+            InputError: If the chromosome is unknown, or holds a letter that is not an IUPAC
                 nucleotide code (with record, line and letter), or the file has changed since
                 it was opened.
         """
@@ -194,7 +196,7 @@ class ReferenceGenome:
             header = file.read(record.offset).count(b"\n")
         raise InputError(
             f"{self.path}, record {chrom}, line {header + (first + at) // record.lenc + 1}: "
-            f"{chr(letters[at])!r} is no nucleotide letter ({IUPAC}, in either case). RNA needs T for "
+            f"{chr(letters[at])!r} is not a nucleotide letter ({IUPAC}, in either case). RNA needs T for "
             "U, and gaps must be N."
         )
 
@@ -249,7 +251,7 @@ def _plain_fasta(path: Path) -> Path:
                     out.write(block)
                     bar.update(packed.tell() - bar.n)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is no whole gzip file ({error}); copy or download it again.") from error
+        raise InputError(f"{path} is not a whole gzip file ({error}); copy or download it again.") from error
     return plain
 
 
@@ -271,7 +273,7 @@ def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
     except InputError:
         raise
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no FASTA file: it is not text.") from error
+        raise InputError(f"{path} is not a FASTA file: it is not text.") from error
     except (pyfaidx.FastaIndexingError, ValueError) as error:
         # pyfaidx says which record is ragged, doubled or missing, and names the inflated copy.
         reason = str(error).replace(str(plain), str(path)).strip()

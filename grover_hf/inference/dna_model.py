@@ -50,6 +50,10 @@ class TokenEmbeddings:
     ends: NDArray[np.int64]
     """Exclusive, shape (L,)."""
 
+    def __repr__(self) -> str:
+        """Say how many tokens there are."""
+        return f"TokenEmbeddings({len(self.input_ids)} tokens, vectors of {self.vectors.shape[1]})"
+
 
 @dataclass(frozen=True, eq=False)
 class TokenLogits:
@@ -63,6 +67,10 @@ class TokenLogits:
     """As in `TokenEmbeddings`."""
     ends: NDArray[np.int64]
     """Exclusive, shape (L,)."""
+
+    def __repr__(self) -> str:
+        """Say how many tokens there are."""
+        return f"TokenLogits({len(self.input_ids)} tokens, logits over {self.logits.shape[1]} ids)"
 
 
 class DnaModel:
@@ -239,7 +247,7 @@ class DnaModel:
             sequences: Without masks.
 
         Raises:
-            InputError: If the model is no classifier, or one whose classes do not exclude each other.
+            InputError: If the model is not a classifier, or one whose classes do not exclude each other.
         """
         config = self.model.config
         if not self.has_head("ForSequenceClassification"):

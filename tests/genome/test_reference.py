@@ -168,7 +168,7 @@ def test_missing_and_truncated_files_are_named(tmp_path):
         ReferenceGenome(tmp_path / "nowhere.fa")
     cut = tmp_path / "cut.fa.gz"
     cut.write_bytes(gzip.compress(TEXT.encode() * 1000)[:-20])
-    with pytest.raises(InputError, match="cut.fa.gz is no whole gzip file"):
+    with pytest.raises(InputError, match="cut.fa.gz is not a whole gzip file"):
         ReferenceGenome(cut)
     with pytest.raises(InputError):
         ReferenceGenome(cut)

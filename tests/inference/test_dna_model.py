@@ -22,7 +22,7 @@ from grover_hf.genome.acgt import sequence_of
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.windows import window_starts
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from grover_hf.tokenization.export import kmer_tokenizer
+from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
 from tests.authors.stand_in import tokenizer_content
 from tests.inference.test_windows import most_central_windows
@@ -289,7 +289,7 @@ def test_scores_that_are_no_probabilities_of_classes_are_refused(tokenizer):
 
 
 def test_the_tail_of_a_kmer_tokenizer_is_not_counted_and_a_shorter_sequence_is_refused():
-    tokenizer = kmer_tokenizer(3)
+    tokenizer = KmerEncoder(3).to_tokenizer()
     dna = DnaModel(tiny_masked_model(vocab_size=69), tokenizer)
     vectors = plain(dna.model, tokenizer, "ACGTTGCA")
     assert len(vectors) == 2 + 2 + 1

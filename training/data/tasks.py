@@ -38,7 +38,7 @@ class Task:
     class_names: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     """What a model reads: rows, or the windows of rows that are too long."""
 
