@@ -414,7 +414,7 @@ def test_equal_tokens_are_equal_steps_of_any_vocabulary_and_equal_bases_are_not(
         ({"models": [{"revision": "main"}]}, "it needs model"),
         ({"models": [{"model": "a/b"}, {"model": "a/b", "random_weights": True}]}, "each may stand there"),
         ({"task_chromosomes": ["chr21"]}, "no chromosome 'chr21'; it has sim1"),
-        ({"chromosomes": ["sim3"]}, "there is no chromosome left"),
+        ({"chromosomes": ["sim3"]}, "No chromosome is left without task_chromosomes"),
         ({"chromosomes": "some"}, "it is all, primary, or a list of names"),
         ({"at_once": 0}, "at_once is 0"),
         ({"output": "{genome}"}, "is, or holds, the input"),
