@@ -54,7 +54,7 @@ class PublishedVocabulary:
 def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
     """Read the tokenizer.json of a folder and show that its repair changes no id.
 
-    A file that needs no repair, such as one that `grover convert-published` wrote, is read as well.
+    A file that needs no repair, such as one that `grover convert-authors` wrote, is read as well.
 
     Args:
         folder: With tokenizer.json, and special_tokens_map.json if there is one.

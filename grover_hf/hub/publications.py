@@ -53,7 +53,7 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     """Return the publication of a model: weights, tokenizer, card, and the endpoint's handler.
 
     Args:
-        run: The folder of a run, or its `model` folder, or what `grover convert-published` made.
+        run: The folder of a run, or its `model` folder, or what `grover convert-authors` made.
         repo: NAMESPACE/NAME.
         license_: If None, the card must name one.
 

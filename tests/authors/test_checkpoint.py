@@ -502,7 +502,7 @@ def test_a_download_that_breaks_is_an_error_and_can_be_repeated(hub, on_the_hub,
 
 def test_the_verb_says_what_it_repaired(raw, tmp_path):
     app = typer.Typer()
-    app.command()(cli.convert_published)
+    app.command()(cli.convert_authors)
     done = CliRunner().invoke(app, [str(raw), "--output", str(tmp_path / "clean")])
     assert done.exit_code == 0
     assert "repaired: tokenizer: the empty token, id 609" in done.output
