@@ -26,7 +26,7 @@ Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grover_hf.authors.checkpoint import load_published
+    from grover_hf.authors.checkpoint import load_authors_checkpoint
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.errors import InputError
     from grover_hf.genome import Interval, ReferenceGenome
@@ -49,13 +49,13 @@ _HOMES = {
     "ReferenceGenome": "grover_hf.genome",
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
     "grover_config": "grover_hf.model",
-    "load_published": "grover_hf.authors.checkpoint",
+    "load_authors_checkpoint": "grover_hf.authors.checkpoint",
     "train_bpe": "grover_hf.tokenization.bpe_training",
 }
 
 __all__ = [
     "DnaModel", "GenomeEncoder", "InputError", "Interval", "KmerEncoder", "MergeTable", "ReferenceGenome",
-    "TokenizedGenome", "grover_config", "load_published", "train_bpe",
+    "TokenizedGenome", "grover_config", "load_authors_checkpoint", "train_bpe",
 ]
 
 

@@ -137,8 +137,8 @@ def test_an_error_is_one_line_on_stderr_and_exit_code_1(grover, tmp_path):
     [
         ("empty.fa", b"", "is empty"),
         ("n.fa", b">a\nNNNN\n", "no A, C, G or T"),
-        ("ragged.fa", b">a\nACGT\nAC\nACGT\n", "Inconsistent line"),
-        ("double.fa", b">a\nACGT\n>a\nACGT\n", "Duplicate key"),
+        ("ragged.fa", b">a\nACGT\nAC\nACGT\n", "its lines differ in length"),
+        ("double.fa", b">a\nACGT\n>a\nACGT\n", "is there already, in line 1"),
         ("cut.fa.gz", gzip.compress(b">a\n" + b"ACGT\n" * 99)[:-9], "is not a whole gzip file"),
         ("rna.fa", b">a\nACGU\n", "record a, line 2: 'U' is not a nucleotide letter"),
         ("gaps.fa", b">a\nAC-T\n", "record a, line 2: '-'"),

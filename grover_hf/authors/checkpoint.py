@@ -26,9 +26,9 @@ from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf.authors.known_files import KNOWN_FILES, REVISION
 from grover_hf.authors.vocabulary import (
     N_CHECKED,
-    PublishedVocabulary,
-    read_published_vocabulary,
-    write_published_tokenizer,
+    AuthorsVocabulary,
+    read_authors_vocabulary,
+    write_authors_tokenizer,
 )
 from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import render_card
@@ -87,7 +87,7 @@ class PublishedModel(NamedTuple):
     tokenizer: PreTrainedTokenizerFast
 
 
-def load_published(source: str | Path = SOURCE, *, revision: str | None = None) -> PublishedModel:
+def load_authors_checkpoint(source: str | Path = SOURCE, *, revision: str | None = None) -> PublishedModel:
     """Load the authors' checkpoint, repaired: the same weights, and the same ids for every sequence.
 
     The tokenizer has 609 entries, as the model has rows; it declares the five special tokens, reads
@@ -100,18 +100,18 @@ def load_published(source: str | Path = SOURCE, *, revision: str | None = None) 
 
     Raises:
         InputError: If there is no such source, or its files are not laid out as the authors' are
-            known to be; see `read_published_vocabulary`.
+            known to be; see `read_authors_vocabulary`.
     """
     checkpoint = _read_checkpoint(source, revision)
     with tempfile.TemporaryDirectory() as folder:
-        write_published_tokenizer(checkpoint.vocabulary, Path(folder))
+        write_authors_tokenizer(checkpoint.vocabulary, Path(folder))
         settings = json.loads((Path(folder) / "tokenizer_config.json").read_text())
         del settings["tokenizer_class"]
         tokenizer = WarningTokenizer(tokenizer_file=str(Path(folder) / "tokenizer.json"), **settings)
     return PublishedModel(checkpoint.model, tokenizer)
 
 
-def convert_published(
+def convert_authors_checkpoint(
     source: str | Path, output: str | Path, *, revision: str | None = None, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write the repaired checkpoint as a folder that AutoModel and AutoTokenizer load, with its card.
@@ -126,7 +126,7 @@ def convert_published(
         The content of `conversion.json`: source, digests, repairs, versions.
 
     Raises:
-        InputError: As `load_published`; or if `output` is there and may not be replaced.
+        InputError: As `load_authors_checkpoint`; or if `output` is there and may not be replaced.
     """
     output = Path(output)
     given = [source] if Path(source).is_dir() else []
@@ -134,7 +134,7 @@ def convert_published(
     checkpoint = _read_checkpoint(source, revision)
     with atomic_folder(output) as folder:
         checkpoint.model.save_pretrained(folder)
-        write_published_tokenizer(checkpoint.vocabulary, folder)
+        write_authors_tokenizer(checkpoint.vocabulary, folder)
         conversion = _facts(checkpoint)
         (folder / _MARKER).write_text(json.dumps(conversion, indent=2) + "\n")
         (folder / "README.md").write_text(render_card(model_card.CONVERTED, {"conversion": conversion}))
@@ -146,13 +146,13 @@ class _Checkpoint(NamedTuple):
     commit: str | None
     folder: Path
     model: BertForMaskedLM
-    vocabulary: PublishedVocabulary
+    vocabulary: AuthorsVocabulary
     repairs: list[str]
 
 
 def _read_checkpoint(source: str | Path, revision: str | None) -> _Checkpoint:
     folder, commit = _files_of(source, revision)
-    vocabulary = read_published_vocabulary(folder)
+    vocabulary = read_authors_vocabulary(folder)
     config, dropped = _read_config(folder / "config.json", len(vocabulary.tokens))
     model, repairs = _read_model(folder, config)
     repairs = [f"tokenizer: {repair}" for repair in vocabulary.repairs] + repairs

@@ -17,7 +17,7 @@ from grover_hf.authors.known_files import (
     bases_of_merged_types,
     gives_tokenizer_json,
 )
-from grover_hf.authors.vocabulary import read_published_vocabulary
+from grover_hf.authors.vocabulary import read_authors_vocabulary
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[MergeTable, str, bool]:
     """Return merges, the bases in the order of their ids, and whether it is the authors' own file."""
     if not path.is_dir():
         return MergeTable.read(path), BASES, False
-    vocabulary = read_published_vocabulary(path)
+    vocabulary = read_authors_vocabulary(path)
     digest = hashlib.sha256((path / "tokenizer.json").read_bytes()).hexdigest()
     return vocabulary.merges, vocabulary.bases, digest == KNOWN_FILES["tokenizer.json"].sha256
 

@@ -18,7 +18,7 @@ def convert_authors(
     """Write the authors' checkpoint (PoetschLab/GROVER) as a clean model: same weights, same ids, no traps."""
     from grover_hf.authors import checkpoint
 
-    conversion = checkpoint.convert_published(source, output, revision=revision, overwrite=overwrite)
+    conversion = checkpoint.convert_authors_checkpoint(source, output, revision=revision, overwrite=overwrite)
     for repair in conversion["repairs"]:
         print(f"repaired: {repair}")
     theirs = "the" if conversion["is_published"] else "not the"
