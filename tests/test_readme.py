@@ -7,6 +7,9 @@ import pytest
 from typer.main import get_command
 
 from grover_hf import cli
+from training.evaluation.plan import plan_from_command_line
+from training.runs.recipe import recipe_from_command_line
+from training.sweep.recipe import SweepRecipe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -20,10 +23,20 @@ def commands(text):
     return [line.split("#")[0].split() for line in lines if line.startswith("grover ")]
 
 
+PARSERS = {
+    "evaluate": lambda words: plan_from_command_line(words, "grover evaluate"),
+    "sweep": lambda words: recipe_from_command_line(SweepRecipe, "", words, prog="grover sweep"),
+}
+"""Verbs that read their own words."""
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_grover_command_in_the_texts_has_its_verb_and_options(name):
     root = get_command(cli.app)
     for words in commands(TEXTS[name]):
+        if words[1] in PARSERS:
+            PARSERS[words[1]](words[2:])
+            continue
         at, rest = root, words[1:]
         while rest and hasattr(at, "commands"):
             assert rest[0] in at.commands, words

@@ -34,7 +34,7 @@ def baselines(
     more = f", {model.trees} trees of at most {max_trees}" if method == "tfidf" else ""
     print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}){more}")
     if (model.n_train_rows or 0) < (model.of_train_rows or 0):
-        print(f"trained on {model.n_train_rows:,} of {model.of_train_rows:,} rows, for lack of memory")
+        print(f"trained on {model.n_train_rows:,} of {model.of_train_rows:,} rows: the memory holds no more")
 
 
 def compare(
@@ -47,10 +47,10 @@ def compare(
     """Say how much better the first is than the second on the same test rows, by paired bootstrap."""
     from grover_hf.metrics.comparison import compare_runs
 
-    found = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
-    for name, result in found.differences.items():
+    comparison = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
+    for name, result in comparison.differences.items():
         low, high = result.ci95
-        scores = (getattr(run, name) for run in (found.first, found.second))
+        scores = (getattr(run, name) for run in (comparison.first, comparison.second))
         print(
             f"{name}: {' - '.join(f'{score:.4f}' for score in scores)} = {result.difference:+.4f} "
             f"(95 % {low:+.4f} to {high:+.4f}, p = {result.p_value:.4g})"
@@ -62,8 +62,9 @@ def results(
     output: Annotated[Path | None, typer.Option(help="folder for results.md, results.csv and results.png")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Gather all metrics.json into one table, with the paper's number beside each."""
-    from grover_hf.analysis.results import gather, markdown, write_results
+    """Gather all metrics.json into one table, with the paper's numbers."""
+    from grover_hf.analysis.results.report import write_results
+    from grover_hf.analysis.results.table import gather, markdown
 
     rows = gather(folders)
     print(markdown(rows))

@@ -9,9 +9,9 @@ from typing import Any
 
 from grover_hf._internals.files import sha256_of_files
 from grover_hf._internals.records import plain, read_json_object, record_of
-from grover_hf.corpus.corpus_facts import CorpusFacts
+from grover_hf.corpus.corpus_facts import CorpusFacts, GenomeFacts
 from grover_hf.errors import InputError
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.identity import require_same_vocabulary
 
 _NAME = "facts.json"
 
@@ -50,6 +50,17 @@ class DatasetFacts:
     def task(self) -> str:
         """What scores on it are called: the subset of a benchmark, else the dataset's name."""
         return self.subset or self.dataset
+
+    @property
+    def genome(self) -> GenomeFacts:
+        """The genome that the rows are of.
+
+        Raises:
+            InputError: If they were not made from a tokenized genome.
+        """
+        if self.corpus is None:
+            raise InputError(f"{self.dataset} ({self.config}) was not made from a tokenized genome.")
+        return self.corpus.genome
 
     def require_vocabulary(self, sha256: str, *, what: str, other: str) -> None:
         """Raise `InputError` if the rows have no token ids, or those of another vocabulary.
