@@ -26,7 +26,7 @@ from grover_hf.corpus.splits import row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
-from grover_hf.genome.motifs import find_motif, read_jaspar
+from grover_hf.genome.motifs import find_motif, read_motif
 
 NAME = "ctcf"
 CARD = Path(__file__).parent / "README.md"
@@ -110,7 +110,7 @@ class Ctcf(datasets.ArrowBasedBuilder):
             hits = hits[hits["p_value"] < config.p_value]
         else:
             assert config.motif is not None
-            hits = find_motif(self._corpus, read_jaspar(config.motif)[1], p_value=config.p_value)
+            hits = find_motif(self._corpus, read_motif(config.motif)[1], p_value=config.p_value)
         if config.max_hits is not None:
             hits = hits.sort_values("p_value", kind="stable").head(config.max_hits)
         if not len(hits):
@@ -192,7 +192,7 @@ def plan(  # noqa: PLR0913 - the options of the verb, by keyword
         },
         inputs={
             "corpus": opened.facts, "files": [path.name for path in files], "files_sha256": sha256_of_files(files),
-            "motif": "the motif" if motif is None else read_jaspar(motif)[0],
+            "motif": "the motif" if motif is None else read_motif(motif)[0],
             "occurrences": "FIMO's table" if motif is None else "memelite's scan", **choices,
         },
     )
