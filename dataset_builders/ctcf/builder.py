@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dataset_builders.task import FILE, CorpusTask
 from dataset_builders.task_builder import IntervalBuilder
@@ -14,7 +16,7 @@ from dataset_builders.task_rows import interval_features, split_of, usable_rows
 from grover_hf.corpus.splits import row_keys
 from grover_hf.errors import InputError
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
-from grover_hf.genome.motifs import find_motif, read_jaspar
+from grover_hf.genome.motifs import find_motif, read_motif
 
 CLASSES = ("unbound", "bound")
 FLANK_BP = 500
@@ -99,7 +101,7 @@ class CtcfTask(CorpusTask):
     """ChIP-seq peaks, BED or narrowPeak."""
     _: KW_ONLY
     motif: str | Path | None = field(default=None, metadata=FILE)
-    """A JASPAR file, to be found in the genome; or"""
+    """A motif file, to be found in the genome; or"""
     hits: str | Path | None = field(default=None, metadata=FILE)
     """FIMO's table of occurrences."""
     ambiguous: str | Path | None = field(default=None, metadata=FILE)
@@ -129,8 +131,8 @@ class CtcfTask(CorpusTask):
         return {**super().inputs, "motif": motif, "occurrences": how}
 
     @cached_property
-    def _motif(self) -> Any:
-        return None if self.motif is None else read_jaspar(self.motif)
+    def _motif(self) -> tuple[str, NDArray[np.float64]] | None:
+        return None if self.motif is None else read_motif(self.motif)
 
     def occurrences(self) -> pd.DataFrame:
         """Return `chrom, start, end, strand, p_value` of the motif, the best ones if only so many are wanted."""

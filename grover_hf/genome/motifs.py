@@ -1,6 +1,8 @@
-"""Where a motif occurs in a genome: FIMO's rule, by memelite."""
+"""Where a motif occurs in a genome: FIMO's rule, with the exact distribution of scores."""
 
+import gzip
 import re
+import zlib
 from pathlib import Path
 from typing import Protocol
 
@@ -8,13 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
+from grover_hf.genome.gzip_files import GZIP_MAGIC
 from grover_hf.genome.letters import BASES
+from grover_hf.genome.score_distribution import Background, ScoreDistribution
 
 PSEUDOCOUNT = 0.1
-"""Added to the counts of each column, as FIMO does (`--motif-pseudo`)."""
-_BLOCK_BP = 10_000_000
+"""Added to the counts of each column, shared out by the background, as FIMO does (`--motif-pseudo`)."""
+
+FIMO_BACKGROUND: Background = (0.274552, 0.225448, 0.225448, 0.274552)
+"""What FIMO takes unless told otherwise: the bases of NCBI's non-redundant database (A 0.281774, C 0.222020,
+G 0.228876, T 0.267330 in the MEME suite), the mean of both strands."""
+UNIFORM_BACKGROUND: Background = (0.25, 0.25, 0.25, 0.25)
 
 
 class HasCodes(Protocol):
@@ -26,81 +35,162 @@ class HasCodes(Protocol):
     def codes(self, chrom: str) -> NDArray[np.uint8]: ...
 
 
-def read_jaspar(path: str | Path) -> tuple[str, NDArray[np.float64]]:
-    """Return name and counts of the one motif of a JASPAR file, shape (4, width), rows A, C, G, T.
+def read_motif(path: str | Path) -> tuple[str, NDArray[np.float64]]:
+    """Return name and counts of the one motif of a file, shape (4, width), rows A, C, G, T.
+
+    Three forms are read, plain or gzip: JASPAR (`>NAME`, then `A [ ... ]` to `T [ ... ]`), JASPAR's raw counts
+    (`>NAME`, then four lines of numbers), and MEME's minimal form, whose probabilities become counts by its
+    `nsites`.
 
     Raises:
-        InputError: If the file holds no motif, or several, or one that is damaged.
+        InputError: If the file holds no motif in these forms, or several, or one that is damaged: rows of
+            different lengths, counts that are negative or not finite, a column without counts, or
+            probabilities where counts should be.
     """
     path = Path(path)
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    names = re.findall(r"^>\s*(\S+)", text, re.MULTILINE)
-    rows = {base: re.search(rf"^{base}\s*\[(.*)\]", text, re.MULTILINE) for base in BASES}
-    if len(names) != 1 or None in rows.values():
+    text = _text(path)
+    names, matrix = _read_meme(text) if text.startswith("MEME version") else _read_jaspar(text)
+    if len(names) != 1 or matrix is None:
         raise InputError(
-            f"{path} has {len(names)} JASPAR motifs; one is read: a line >NAME, then A [ ... ] to T [ ... ]."
+            f"{path} has {len(names)} motifs in a form that is read; one is. The forms are JASPAR (a line >NAME, "
+            "then A [ ... ] to T [ ... ]), its raw counts (>NAME, then four lines of numbers), and MEME."
         )
+    lengths = [len(row) for row in matrix]
+    if len(lengths) != 4 or len(set(lengths)) != 1 or not lengths[0]:
+        raise InputError(f"{path}: the rows of {names[0]} have {', '.join(map(str, lengths))} columns.")
     try:
-        values = [list(map(float, match.group(1).split())) for match in rows.values() if match]
+        counts = np.array([[float(value) for value in row] for row in matrix])
     except ValueError as error:
         raise InputError(f"{path}: a count of {names[0]} is not a number: {error}") from None
-    if len({len(row) for row in values}) != 1 or not values[0]:
-        lengths = ", ".join(str(len(row)) for row in values)
-        raise InputError(f"{path}: the rows of {names[0]} have {lengths} columns.")
-    return names[0], np.array(values)
+    if not np.isfinite(counts).all() or (counts < 0).any() or not counts.sum(0).all():
+        raise InputError(f"{path}: {names[0]} has counts below 0 or not finite, or a column without any.")
+    if np.allclose(counts.sum(0), 1, atol=0.01):
+        raise InputError(
+            f"{path}: the columns of {names[0]} add up to 1: these are probabilities, and how many sequences they "
+            "are from is not known. Give counts, or the form of MEME with nsites."
+        )
+    return names[0], counts
+
+
+Matrix = list[list[str]]
+_JASPAR_ROW = re.compile(r"^\s*([ACGT])\s*\[(.*)\]\s*$", re.MULTILINE)
+_MEME_MATRIX = re.compile(r"^letter-probability matrix:(.*)\n((?:\s*[-\d.].*\n?)+)", re.MULTILINE)
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data).decode()
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8: {error}") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is not a whole gzip file ({error}).") from error
+
+
+def _read_jaspar(text: str) -> tuple[list[str], Matrix | None]:
+    names = re.findall(r"^>\s*(\S+)", text, re.MULTILINE)
+    rows = dict(_JASPAR_ROW.findall(text))
+    if set(rows) == set(BASES):
+        return names, [rows[base].split() for base in BASES]
+    raw = [line.split() for line in text.splitlines() if line.strip() and not line.startswith(">")]
+    is_raw = len(raw) == len(BASES) and all(re.match(r"[-+.\d]", row[0]) for row in raw)
+    return names, raw if is_raw else None
+
+
+def _read_meme(text: str) -> tuple[list[str], Matrix | None]:
+    names = re.findall(r"^MOTIF\s+(\S+)", text, re.MULTILINE)
+    matrices = _MEME_MATRIX.findall(text)
+    if len(matrices) != 1:
+        return names, None
+    settings, lines = matrices[0]
+    sites = re.search(r"nsites=\s*([\d.]+)", settings)
+    # MEME's own default where the file does not say.
+    n_sites = float(sites[1]) if sites else 20.0
+    columns = [
+        [repr(float(value) * n_sites) for value in line.split()] for line in lines.splitlines() if line.strip()
+    ]
+    return names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def motif_scores(counts: NDArray[np.float64], background: Background) -> NDArray[np.float64]:
+    """Return the score of each base in each column of a motif, in bits: log2(probability / background).
+
+    Args:
+        counts: Shape (4, width), rows A, C, G, T.
+        background: Probabilities of A, C, G, T.
+    """
+    frequencies = np.array(background)[:, None]
+    added = counts + PSEUDOCOUNT * frequencies
+    scores: NDArray[np.float64] = np.log2(added / added.sum(0) / frequencies)
+    return scores
 
 
 def find_motif(
-    genome: HasCodes, counts: NDArray[np.float64], *, p_value: float
+    genome: HasCodes, counts: NDArray[np.float64], *, p_value: float, background: Background = FIMO_BACKGROUND
 ) -> pd.DataFrame:
     """Return all occurrences of a motif with a p-value below `p_value`, on both strands.
 
-    The score of a position is the sum of log2(probability / 0.25); its p-value is the share of
-    random sequences that score as much or more, on a background of equal bases (Grant, Bailey and
-    Noble, Bioinformatics 2011). FIMO's own default background is that of a database, with 54 % A
-    and T: hits near the threshold differ; read them with `read_fimo` where that matters.
+    The score of a position is the sum of `motif_scores`; its p-value is the probability that a random
+    sequence of independent bases from the background scores as much or more (Grant, Bailey and Noble,
+    Bioinformatics 2011). FIMO itself rounds scores to a thousandth of their range: its list may
+    differ from this one in hits at the threshold.
 
     Args:
-        genome: All its chromosomes are scanned.
+        genome: All its chromosomes are scanned. A stretch with an unknown base has no score.
         counts: Of the motif, shape (4, width), rows A, C, G, T.
         p_value: Threshold.
+        background: Probabilities of A, C, G, T; those of FIMO if it is told nothing.
 
     Returns:
-        `chrom, start, end, strand, score, p_value`, ordered by coordinate.
+        `chrom, start, end, strand, score, p_value`, ordered by coordinate; `score` in bits.
     """
-    from memelite import fimo  # here: importing it compiles for seconds
-
-    added = counts + PSEUDOCOUNT / 4
-    motif = {"motif": added / added.sum(0)}
-    width = counts.shape[1]
-    found = []
+    scores = motif_scores(counts, background)
+    distribution = ScoreDistribution.of(scores, background)
+    lowest = distribution.lowest_score(p_value)
+    width = scores.shape[1]
+    hits = []
     with progress_bar(total=len(genome.chromosomes), what="finding motifs", unit="chromosome") as bar:
         for chrom in genome.chromosomes:
-            codes = genome.codes(chrom)
+            starts, is_reverse, values = _scan(genome.codes(chrom), scores, lowest)
+            hits.append(pd.DataFrame({
+                "chrom": chrom, "start": starts, "end": starts + width,
+                "strand": np.where(is_reverse, "-", "+"), "score": values,
+            }))
             bar.update(1)
-            for first in range(0, codes.size, _BLOCK_BP):
-                # Blocks overlap by a base less than the motif, so that none is missed or found twice.
-                block = codes[first : first + _BLOCK_BP + width - 1]
-                if block.size < width or (block == len(BASES)).all():
-                    continue
-                one_hot = (block == np.arange(len(BASES), dtype=np.uint8)[:, None]).astype(np.int8)
-                hits = fimo(motif, one_hot[None], threshold=p_value)[0]
-                hits = hits[_without_n(block, hits["start"].to_numpy(np.int64), width)]
-                found.append(hits.assign(chrom=chrom, start=hits["start"] + first, end=hits["end"] + first))
     columns = ["chrom", "start", "end", "strand", "score", "p_value"]
-    if not any(len(hits) for hits in found):
-        return pd.DataFrame(columns=columns)
-    table = pd.concat([hits for hits in found if len(hits)]).rename(columns={"p-value": "p_value"})
-    order = {chrom: number for number, chrom in enumerate(genome.chromosomes)}
-    table = table.astype({"start": np.int64, "end": np.int64}).assign(order=table["chrom"].map(order))
-    return table.sort_values(["order", "start", "strand"], ignore_index=True)[columns]
+    table = pd.concat([of_chrom for of_chrom in hits if len(of_chrom)], ignore_index=True) if any(
+        map(len, hits)
+    ) else pd.DataFrame(columns=columns[:-1])
+    return table.assign(p_value=distribution.p_values(table["score"].to_numpy(np.float64)))[columns]
 
 
-def _without_n(codes: NDArray[np.uint8], starts: NDArray[np.int64], width: int) -> NDArray[np.bool_]:
-    """Return which stretches hold A, C, G and T alone: FIMO skips the others, memelite scores N as 0."""
-    n_unknown = np.concatenate([[0], np.cumsum(codes == len(BASES))])
-    kept: NDArray[np.bool_] = n_unknown[starts + width] == n_unknown[starts]
-    return kept
+@cached_njit
+def _scan(
+    codes: NDArray[np.uint8], scores: NDArray[np.float64], lowest: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Return start, strand and score of all stretches that score `lowest` or more, by start, "+" first."""
+    width = scores.shape[1]
+    # The most that the columns from one on can add: whatever falls too far behind is left early.
+    rest = np.zeros(width + 1)
+    for column in range(width - 1, -1, -1):
+        rest[column] = rest[column + 1] + scores[:, column].max()
+    starts, strands, values = [np.int64(0) for _ in range(0)], [False for _ in range(0)], [0.0 for _ in range(0)]
+    for start in range(codes.size - width + 1):
+        for is_reverse in (False, True):
+            score = 0.0
+            for column in range(width):
+                code = codes[start + width - 1 - column] if is_reverse else codes[start + column]
+                if code > 3:
+                    score = -np.inf
+                    break
+                score += scores[3 - code if is_reverse else code, column]
+                if score + rest[column + 1] < lowest:
+                    score = -np.inf
+                    break
+            if score >= lowest:
+                starts.append(np.int64(start))
+                strands.append(is_reverse)
+                values.append(score)
+    return np.array(starts, np.int64), np.array(strands, np.bool_), np.array(values, np.float64)

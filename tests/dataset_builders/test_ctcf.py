@@ -8,7 +8,7 @@ from dataset_builders.ctcf.builder import labelled_hits, plan
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
-from grover_hf.genome.motifs import find_motif, read_jaspar
+from grover_hf.genome.motifs import find_motif, read_motif
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def motif(tmp_path_factory):
 @pytest.fixture
 def peaks(corpora, motif, write_bed):
     """Peaks on every other occurrence, on all chromosomes but the last."""
-    hits = find_motif(corpora["bpe-600"], read_jaspar(motif)[1], p_value=1e-3)
+    hits = find_motif(corpora["bpe-600"], read_motif(motif)[1], p_value=1e-3)
     last = corpora["bpe-600"].chromosomes[-1]
     rows = [(h.chrom, h.start - 20, h.end + 20) for h in hits[::2].itertuples() if h.chrom != last]
     return write_bed(rows, "peaks.bed")
@@ -65,7 +65,7 @@ def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak
 
 def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp_path):
     scanned, _, _ = build(peaks, motif=motif)
-    hits = find_motif(corpora["bpe-600"], read_jaspar(motif)[1], p_value=1e-3)
+    hits = find_motif(corpora["bpe-600"], read_motif(motif)[1], p_value=1e-3)
     table = pd.DataFrame(
         {
             "motif_id": "x", "motif_alt_id": "", "sequence_name": hits["chrom"], "start": hits["start"] + 1,
