@@ -159,8 +159,8 @@ def test_of_several_tilings_the_first_is_judged(judge, by_block):
     table = pd.concat(map(pd.read_parquet, sorted(Path(by_block).glob("*/*test*.parquet"))))
     n_of_all_tilings = len(table)
     judged = judge(dataset=by_block, windows=n_of_all_tilings)
-    assert 0 < judged["n_windows"] < 0.5 * n_of_all_tilings
-    assert judge(dataset=by_block, windows=5, overwrite=True)["n_windows"] == 5
+    assert 0 < judged.n_windows < 0.5 * n_of_all_tilings
+    assert judge(dataset=by_block, windows=5, overwrite=True).n_windows == 5
 
 
 def test_a_model_alone_is_judged_with_the_masking_and_the_windows_that_are_named(judge, trained, inputs):
