@@ -49,6 +49,12 @@ def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) ->
 
     Raises:
         InputError: If there is no such size.
+
+    Examples:
+        >>> from grover_hf import grover_config
+        >>> config = grover_config(vocab_size=609, size="tiny")
+        >>> config.hidden_size, config.max_position_embeddings
+        (128, 512)
     """
     from transformers import BertConfig
 
