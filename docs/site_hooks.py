@@ -1,7 +1,7 @@
 """What mkdocs adds to the pages: what is kept elsewhere in the repository, or read from the code.
 
 * `benchmarks/README.md` with its tables and figures, and `CHANGELOG.md`, are pages as they stand.
-* `[[commands]]`, `[[trainings]]` and `[[rooms]]` in a page become the help of every verb and the map of the modules.
+* `[[commands]]`, `[[trainings]]` and `[[rooms]]` in a page become the help of every verb and the map of modules.
 * A built site that loads anything from elsewhere is an error.
 """
 

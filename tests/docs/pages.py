@@ -40,10 +40,13 @@ def blocks(text: str) -> list[Block]:
     """Return the blocks of code of a page, in order."""
     return [
         Block(
-            found["language"], _dedented(found["code"], found["indent"]), text.count("\n", 0, found.start("code")) + 1,
-            found["output"] and _dedented(found["output"], found["indent"]), found["reason"],
+            language=fence["language"],
+            code=_dedented(fence["code"], fence["indent"]),
+            line=text.count("\n", 0, fence.start("code")) + 1,
+            output=fence["output"] and _dedented(fence["output"], fence["indent"]),
+            not_run=fence["reason"],
         )
-        for found in _FENCE.finditer(text)
+        for fence in _FENCE.finditer(text)
     ]
 
 

@@ -22,7 +22,7 @@ render_tutorial = load(ROOT / "notebooks" / "render_tutorial.py")
 
 def test_the_map_names_every_module_and_what_it_is():
     lines = site_hooks.rooms().splitlines()
-    assert any(line.split() [:1] == ["reference.py"] and "ReferenceGenome" in line for line in lines)
+    assert any(line.split()[:1] == ["reference.py"] and "ReferenceGenome" in line for line in lines)
     silent = [line for line in lines[1:-1] if len(line.split()) < 2]
     assert silent == []
 
