@@ -15,7 +15,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("grover_hf", "dataset_builders", "training", "model_card")
-TRAININGS = ("training.pretrain", "training.finetune")
+OWN_PARSERS = {
+    "grover evaluate": ("grover_hf.cli", "evaluate"),
+    "grover sweep": ("grover_hf.cli", "sweep"),
+    "accelerate launch -m training.pretrain": ("training.pretrain",),
+    "accelerate launch -m training.finetune": ("training.finetune",),
+}
+"""Commands whose options are the fields of a plan or a recipe."""
 
 _TAG = re.compile(r"<(script|link|img|iframe|source|video|audio)\b[^>]*>", re.IGNORECASE)
 _FROM_ELSEWHERE = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", re.IGNORECASE)
@@ -67,13 +73,13 @@ def commands() -> str:
 
 
 def trainings() -> str:
-    """Return the help of the trainings, as Markdown."""
+    """Return the help of trainings, evaluation and sweep, as Markdown."""
     parts = []
-    for module in TRAININGS:
+    for command, words in OWN_PARSERS.items():
         done = subprocess.run(
-            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True,
+            [sys.executable, "-m", *words, "--help"], cwd=ROOT, capture_output=True, text=True, check=True,
         )
-        parts.append(f"## `accelerate launch -m {module}`\n\n```text\n{done.stdout.strip()}\n```\n")
+        parts.append(f"## `{command}`\n\n```text\n{done.stdout.strip()}\n```\n")
     return "\n".join(parts)
 
 

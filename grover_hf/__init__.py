@@ -23,42 +23,54 @@ below all rooms.
 Shapes in docstrings: B batch, L tokens of an input, V vocabulary size, n bases.
 """
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grover_hf.authors.checkpoint import load_published
+    from grover_hf.authors.checkpoint import load_authors_checkpoint
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
+    from grover_hf.errors import InputError
     from grover_hf.genome import Interval, ReferenceGenome
     from grover_hf.inference.dna_model import DnaModel
     from grover_hf.model import grover_config
     from grover_hf.tokenization.bpe_encoding import GenomeEncoder
     from grover_hf.tokenization.bpe_training import train_bpe
+    from grover_hf.tokenization.kmer import KmerEncoder
     from grover_hf.tokenization.merges import MergeTable
+
+    __version__: str
 
 _HOMES = {
     "DnaModel": "grover_hf.inference.dna_model",
     "GenomeEncoder": "grover_hf.tokenization.bpe_encoding",
+    "InputError": "grover_hf.errors",
     "Interval": "grover_hf.genome",
+    "KmerEncoder": "grover_hf.tokenization.kmer",
     "MergeTable": "grover_hf.tokenization.merges",
     "ReferenceGenome": "grover_hf.genome",
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
     "grover_config": "grover_hf.model",
-    "load_published": "grover_hf.authors.checkpoint",
+    "load_authors_checkpoint": "grover_hf.authors.checkpoint",
     "train_bpe": "grover_hf.tokenization.bpe_training",
 }
 
-__version__ = version("grover-hf")
 __all__ = [
-    "DnaModel", "GenomeEncoder", "Interval", "MergeTable", "ReferenceGenome", "TokenizedGenome",
-    "grover_config", "load_published", "train_bpe",
+    "DnaModel", "GenomeEncoder", "InputError", "Interval", "KmerEncoder", "MergeTable", "ReferenceGenome",
+    "TokenizedGenome", "grover_config", "load_authors_checkpoint", "train_bpe",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Public names load on first use: `grover --help` must not wait for numba or transformers.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("grover-hf")
     if name in _HOMES:
         from importlib import import_module
 
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

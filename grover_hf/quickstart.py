@@ -14,7 +14,7 @@ from rich.table import Table
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
 from grover_hf._internals.files import require_writable
-from grover_hf.analysis.vocabulary.figures import require_matplotlib
+from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.vocabulary.report import vocabulary_report
 from grover_hf.analysis.vocabulary.table import Row
 from grover_hf.corpus.tokenized_genome import TokenizedGenome

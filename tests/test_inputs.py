@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from grover_hf.cli.fetch import fetch_verb
+from grover_hf.cli import start
 from grover_hf.errors import InputError
 from grover_hf.inputs import SOURCES, File, Source, fetch
 
@@ -76,6 +76,12 @@ def server(monkeypatch):
     server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def logged(caplog):
+    """What is downloaded, and on which terms, is logged as information."""
+    caplog.set_level("INFO", logger="grover_hf.inputs")
+
+
 @pytest.fixture
 def get(server, tmp_path):
     """Fetch the server's file and return its bytes."""
@@ -101,9 +107,9 @@ def stop_half_way(server, get, n_bytes=150_000):
     server.cut_after = None
 
 
-def test_a_whole_download_prints_terms_and_the_digest_that_came(get, server, tmp_path, capsys):
+def test_a_whole_download_logs_terms_and_the_digest_that_came(get, server, tmp_path, caplog):
     assert get() == CONTENT
-    out = capsys.readouterr().out
+    out = caplog.text
     for text in (
         "a genome", "for: tokenize", "licence: free for all", "cite: nobody", "page: the page", server.url,
         f"no digest is known for it; the SHA-256 of what came is {hashlib.sha256(CONTENT).hexdigest()}",
@@ -113,9 +119,9 @@ def test_a_whole_download_prints_terms_and_the_digest_that_came(get, server, tmp
 
 
 @pytest.mark.parametrize("digest", [f"md5:{MD5}", f"sha256:{hashlib.sha256(CONTENT).hexdigest().upper()}"])
-def test_a_known_digest_is_checked_and_said(get, capsys, digest):
+def test_a_known_digest_is_checked_and_said(get, caplog, digest):
     assert get(digest=digest, n_bytes=len(CONTENT)) == CONTENT
-    assert "as it should be" in capsys.readouterr().out
+    assert "as it should be" in caplog.text
 
 
 def test_a_stopped_transfer_goes_on_where_it_was(get, server, tmp_path):
@@ -212,12 +218,12 @@ def test_a_failure_after_the_start_keeps_the_part(get, server):
     assert server.ranges[-1] == "bytes=150000-"
 
 
-def test_a_file_that_is_there_is_left_unless_overwritten(get, server, tmp_path, capsys):
+def test_a_file_that_is_there_is_left_unless_overwritten(get, server, tmp_path, caplog):
     path = tmp_path / "in" / "genome.fa"
     path.parent.mkdir()
     path.write_bytes(b">mine")
     assert get() == b">mine"
-    assert "was there already, left as it is" in capsys.readouterr().out
+    assert "was there already, left as it is" in caplog.text
     with pytest.raises(InputError, match=f"its md5 is .*, not {MD5}. Say --overwrite"):
         get(digest=f"md5:{MD5}")
     server.status = 404
@@ -242,15 +248,24 @@ def test_several_files_go_into_folders_and_only_missing_ones_are_fetched(server,
 
 
 @pytest.mark.parametrize("name", ["ctcf", "gue"])
-def test_what_has_no_address_is_said_to_be_by_hand(name, tmp_path, capsys):
+def test_what_has_no_address_is_said_to_be_by_hand(name, tmp_path, caplog):
     with pytest.raises(InputError, match=f"{name} is downloaded by hand from {SOURCES[name].page}: "):
         fetch(name, tmp_path)
-    assert f"licence: {SOURCES[name].licence}" in capsys.readouterr().out
+    assert f"licence: {SOURCES[name].licence}" in caplog.text
+
+
+def test_the_verb_prints_the_terms(tmp_path):
+    by_hand = next(name for name, source in SOURCES.items() if not source.files)
+    app = typer.Typer()
+    app.command()(start.fetch)
+    done = CliRunner().invoke(app, [by_hand, "--output", str(tmp_path)])
+    assert done.stdout.startswith(f"{by_hand}: {SOURCES[by_hand].description}\n")
+    assert f"licence: {SOURCES[by_hand].licence}" in done.stdout
 
 
 def test_the_verb_passes_on_what_it_is_given(tmp_path):
     app = typer.Typer()
-    app.command()(fetch_verb)
+    app.command()(start.fetch)
     done = CliRunner().invoke(app, ["hg18", "--output", str(tmp_path)])
     assert isinstance(done.exception, InputError)
     assert str(done.exception) == (
@@ -264,7 +279,7 @@ def test_a_stop_by_hand_ends_the_verb_with_130(tmp_path, monkeypatch):
 
     monkeypatch.setattr("grover_hf.inputs.fetch", stop)
     with pytest.raises(typer.Exit) as end:
-        fetch_verb("hg19", tmp_path)
+        start.fetch("hg19", tmp_path)
     assert end.value.exit_code == 130
 
 

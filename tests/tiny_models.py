@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
-from grover_hf.tokenization.export import bpe_tokenizer
 from grover_hf.tokenization.merges import MergeTable
 
 MERGES = (("T", "T"), ("A", "A"), ("T", "G"), ("C", "A"), ("TT", "TT"), ("A", "CA"), ("TG", "G"), ("AA", "TT"))
@@ -13,7 +12,7 @@ MAX_TOKENS = 16
 
 
 def tiny_tokenizer():
-    return bpe_tokenizer(MergeTable(MERGES))
+    return MergeTable(MERGES).to_tokenizer()
 
 
 def tiny_config(vocab_size: int = 17, **changes) -> BertConfig:

@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from grover_hf.errors import InputError
+from grover_hf.inference.input_rules import share_pad_id
 from grover_hf.model import weights_sha256
 
 _NEW = {"classifier", "score", "pooler"}
@@ -55,8 +56,8 @@ def open_model(recipe: ModelChoice, class_names: list[str]) -> tuple[Any, Any]:
     return config, tokenizer
 
 
-def new_model(recipe: ModelChoice, config: Any) -> Any:
-    """Return the model with a new head: pretrained, or with random weights; wrapped if it is to have LoRA.
+def new_model(recipe: ModelChoice, config: Any, tokenizer: Any) -> Any:
+    """Return the model with a new head: pretrained, or with random weights; see `with_lora`.
 
     Raises:
         InputError: If the weights are those of another architecture, or of other classes.
@@ -65,14 +66,18 @@ def new_model(recipe: ModelChoice, config: Any) -> Any:
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=recipe.trust_remote_code)
     else:
         model = _pretrained(recipe, config)
-    if not recipe.lora_rank:
-        return model
+    share_pad_id(model, tokenizer)
+    return model
+
+
+def with_lora(model: Any, rank: int) -> Any:
+    """Return the model wrapped, so that low-rank changes of its weights and its new head alone are trained."""
     import peft  # here: importing it takes seconds
 
     # The head is new, and so is the pooler of a BERT that was pretrained on masked tokens.
     new = [name for name, _ in model.named_modules() if name.split(".")[-1] in _NEW]
     settings = peft.LoraConfig(
-        task_type="SEQ_CLS", r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, modules_to_save=new
+        task_type="SEQ_CLS", r=rank, lora_alpha=2 * rank, modules_to_save=new
     )
     return peft.get_peft_model(model, settings)
 

@@ -5,8 +5,9 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 import transformers
 import yaml
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
     EarlyStoppingCallback,
@@ -23,21 +25,23 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from grover_hf._internals.files import atomic_folder, atomic_write, require_writable
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import finetuned_card
+from grover_hf.inference.input_rules import InputRules
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
 from grover_hf.metrics.report import with_environment, write_metrics
 from grover_hf.tokenization.export import portable_config
-from training.classifier import count_parameters, model_identity, new_model, open_model
+from training.classifier import count_parameters, model_identity, new_model, open_model, with_lora
 from training.data.tasks import (
     Examples,
     Task,
     collator,
     examples_sha256,
-    longest_input,
+    logits_of,
     mean_over_windows,
     open_task,
     read_examples,
@@ -92,11 +96,13 @@ class FinetuneTrainer(WatchedTrainer):
     """The Trainer of a seed, which knows the rows of its last step; SIGTERM ends it with nothing to go on from.
 
     Args:
+        rules: What the model takes.
         trainer: As for `WatchedTrainer`.
     """
 
-    def __init__(self, **trainer: Any) -> None:
+    def __init__(self, *, rules: InputRules, **trainer: Any) -> None:
         super().__init__(**trainer)
+        self._rules = rules
         self._rows: list[torch.Tensor] = []
 
     def examples_of_step(self) -> str:
@@ -128,6 +134,14 @@ class FinetuneTrainer(WatchedTrainer):
         prepared: dict[str, Any] = super()._prepare_inputs(inputs)
         return prepared
 
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Compute the loss from logits as `logits_of` gives them."""
+
+        def forward(**inputs: Any) -> SequenceClassifierOutput:
+            return SequenceClassifierOutput(logits=logits_of(model, inputs, self._rules))
+
+        return super().compute_loss(forward, inputs, *args, **kwargs)
+
 
 def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
     """Run a fine-tuning, a training a seed; return the content of `metrics.json`.
@@ -144,9 +158,12 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     task = open_task(recipe.dataset, recipe.dataset_config)
     loaded = _pinned(recipe, run)
     config, tokenizer = open_model(loaded, task.class_names)
+    model = new_model(loaded, config, tokenizer)
+    rules = InputRules.of(model, tokenizer, max_tokens=recipe.max_tokens)
+    n_parameters = count_parameters(with_lora(model, recipe.lora_rank) if recipe.lora_rank else model)
+    del model
     examples = read_examples(
-        task, tokenizer, retokenize=recipe.retokenize, windows=recipe.long_input == "windows",
-        max_tokens=_max_tokens(recipe, tokenizer, config),
+        task, tokenizer, rules, retokenize=recipe.retokenize, windows=recipe.long_input == "windows"
     )
     if not sys.stdout.isatty():
         transformers.utils.logging.disable_progress_bar()
@@ -162,8 +179,6 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
             f"warmup_steps is {recipe.warmup_steps}, but {recipe.epochs} epochs of {len(examples['train'])} "
             f"examples have {n_steps} steps in all: the learning rate would never be reached."
         )
-    # Before anything is replaced: does the model open?
-    n_parameters = count_parameters(new_model(loaded, config))
     identity = model_identity(loaded)
     # What the name on the Hub stands for may change between seeds.
     loaded = dataclasses.replace(loaded, revision=identity["revision"])
@@ -175,7 +190,8 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     for seed in recipe.seeds:
         if (run / "seeds" / f"{seed}.json").exists():
             continue
-        trainer = _trainer(loaded, run, seed, shape, examples, config, tokenizer)
+        seeds_model = partial(new_model, loaded, config, tokenizer)
+        trainer = _trainer(loaded, run, seed, shape, examples, seeds_model, rules)
         trainer.sigterm = sigterm
         with memory_explained(shape[0], recipe.batch_size):
             trainer.train()
@@ -260,21 +276,14 @@ def _check(recipe: FinetuneRecipe) -> None:
         )
 
 
-def _max_tokens(recipe: FinetuneRecipe, tokenizer: Any, config: Any) -> int:
-    if recipe.max_tokens is None:
-        return longest_input(tokenizer, config)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and recipe.max_tokens > positions:
-        raise InputError(f"max_tokens is {recipe.max_tokens}; the model has {positions} positions.")
-    return recipe.max_tokens
-
-
 def _trainer(
     recipe: FinetuneRecipe, run: Path, seed: int, shape: tuple[int, int], examples: dict[str, Examples],
-    config: Any, tokenizer: Any,
+    new_model: Callable[[], Any], rules: InputRules,
 ) -> FinetuneTrainer:
     transformers.set_seed(seed)
-    model = new_model(recipe, config)
+    model = new_model()
+    if recipe.lora_rank:
+        model = with_lora(model, recipe.lora_rank)
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         labels, logits = _mean_logits(examples["validation"], prediction.predictions)
@@ -286,12 +295,12 @@ def _trainer(
     trainer = FinetuneTrainer(
         model=model,
         args=_training_arguments(recipe, seed, *shape),
-        data_collator=collator(tokenizer, model),
+        data_collator=collator(rules),
+        rules=rules,
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
         compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
-        preprocess_logits_for_metrics=lambda logits, _: logits[0] if isinstance(logits, tuple) else logits,
         callbacks=[
             JsonLinesLog(run, seed=seed),
             *([EarlyStoppingCallback(recipe.patience)] if recipe.patience else []),
@@ -322,16 +331,14 @@ def _training_arguments(
 def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return labels and probabilities of rows from the logits of examples."""
     labels, mean = _mean_logits(examples, logits)
-    scaled = np.exp(mean - mean.max(1, keepdims=True), dtype=np.float32)
-    scaled /= scaled.sum(1, keepdims=True)
-    return labels, scaled
+    return labels, softmax(mean.astype(np.float32), axis=1)
 
 
 def _mean_logits(
     examples: Examples, logits: NDArray[np.floating]
 ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     if not np.isfinite(logits).all():
-        raise InputError("The model's output is no finite number: it diverged. Take a smaller learning_rate.")
+        raise InputError("The model's output is not a finite number: it diverged. Take a smaller learning_rate.")
     mean = mean_over_windows(logits, examples.row)
     return examples.labels[np.searchsorted(examples.row, np.arange(len(mean)))], mean
 

@@ -28,6 +28,7 @@ from transformers import (
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.row_choice import evenly_spaced_rows
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import pretrained_card
@@ -37,7 +38,7 @@ from grover_hf.metrics.report import versions, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.identity import require_same_vocabulary
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest
@@ -299,10 +300,8 @@ def _open_windows(recipe: PretrainRecipe, facts: dict[str, Any]) -> tuple[Window
         return WindowDataset(splits["train"]), WindowDataset(splits["test"])
     if recipe.eval_windows < 1:
         raise InputError(f"eval_windows is {recipe.eval_windows}; it is 1 or more, or not given for all.")
-    # Evenly spaced: the first ones would be the tip of the first chromosome.
-    n_windows = len(splits["test"])
-    chosen = np.linspace(0, n_windows - 1, min(recipe.eval_windows, n_windows)).astype(int)
-    return WindowDataset(splits["train"]), WindowDataset(splits["test"], chosen)
+    rows = evenly_spaced_rows(len(splits["test"]), recipe.eval_windows)
+    return WindowDataset(splits["train"]), WindowDataset(splits["test"], rows)
 
 
 def _model(recipe: PretrainRecipe, vocab_size: int) -> BertForMaskedLM:

@@ -1,4 +1,6 @@
-"""Choose the vocabulary as the paper does: `python -m training.vocabulary_sweep --config RECIPE`.
+"""Choose the vocabulary as the paper does.
+
+`grover sweep --config RECIPE`, or `python -m training.vocabulary_sweep --config RECIPE`.
 
 For each count of cycles of byte-pair encoding, and for non-overlapping k-mers, a model is pretrained and then
 fine-tuned to predict the next k bases (Fig. 2). Every step is an ordinary command in a process of its own:
@@ -22,48 +24,34 @@ tokens, the more compute a model gets. The table has both numbers for each vocab
 """
 
 import dataclasses
-import json
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from grover_hf._internals.files import atomic_write, require_not_an_input
+from grover_hf._internals.files import require_not_an_input
+from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.sweep.report import write_sweep_results
 from grover_hf.analysis.sweep.selection import require_loess
-from grover_hf.analysis.vocabulary.figures import require_matplotlib
-from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
-from grover_hf.genome.reference import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
-from training.finetune import FinetuneRecipe
 from training.runs.folder import write_recipe
 from training.runs.launch import PREEMPTED, run_script, sigterm_noted, world_size
 from training.runs.recipe import recipe_from_command_line
-from training.sweep.budget import Budget, budget_of, write_budgets
-from training.sweep.cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
-from training.sweep.recipe import (
-    SweepRecipe,
-    check_sweep,
-    data_folder,
-    pretrain_options,
-    pretrain_recipe,
-    run_recipe,
-)
+from training.sweep.budget import budget_of, write_budgets
+from training.sweep.cells import Cell
+from training.sweep.genomes import SweptGenome, genomes_of, is_sweep, require_same_genome
+from training.sweep.grid import cells_to_run, data_cells, training_cells
+from training.sweep.recipe import SweepRecipe, check_sweep, data_folder
 from training.sweep.side_by_side import Failure, Stopped, only_one, run_side_by_side
-
-_CONTEXT_BP = 50
-"""What a row of next-k-mer prediction shows."""
 
 
 def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
@@ -85,10 +73,10 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
     slots = _slots(recipe)
     output = Path(recipe.output)
     _refuse_other_folder(output, recipe.genome)
-    genome, task = (_genome_facts(opened) for opened in _genomes(recipe))
+    genome, task = genomes_of(recipe)
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output) as lock:
-        _require_same_genome(output, genome, overwrite=recipe.overwrite)
+        require_same_genome(output, genome, overwrite=recipe.overwrite)
         encoders = _vocabularies(recipe, genome, output)
 
         def run(begin: list[Cell], n_cells: int, what: str) -> list[Failure]:
@@ -96,19 +84,19 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
             jobs = [cell.job(output / "logs") for cell in begin]
             return run_side_by_side(jobs, slots=slots, stop=stop, lock=lock, report=_print_now)
 
-        data = [cell for encoder in encoders for cell in _data_cells(recipe, encoder, genome, task)]
-        if failures := run(_to_run(data, overwrite=recipe.overwrite), len(data), "datasets"):
-            raise InputError("Nothing was trained, for want of data:\n" + _listed(failures))
+        data = [cell for encoder in encoders for cell in data_cells(recipe, encoder, genome, task)]
+        if failures := run(cells_to_run(data, overwrite=recipe.overwrite), len(data), "datasets"):
+            raise InputError("Nothing was trained, because data are missing:\n" + _listed(failures))
         budgets = [budget_of(recipe, encoder, output) for encoder in encoders]
-        cells = _training_cells(recipe, encoders, budgets, output)
-        begin = _to_run(cells, overwrite=recipe.overwrite)
-        # Only now that nothing speaks against the recipe: they say what lies in the folder.
+        cells = training_cells(recipe, encoders, budgets, output)
+        begin = cells_to_run(cells, overwrite=recipe.overwrite)
+        # Only now that the recipe is known to work: they say what lies in the folder.
         write_recipe(output, dataclasses.asdict(recipe))
         write_budgets(budgets, output)
         failures = run(begin, len(cells), "trainings and baselines")
         names = {cell.name for cell in cells}
         if any((output / name / "metrics.json").exists() for name in names if name.startswith("finetune/")):
-            write_sweep_results(output, names)
+            print(write_sweep_results(output, names))
     return failures
 
 
@@ -125,44 +113,13 @@ def _slots(recipe: SweepRecipe) -> list[dict[str, str]]:
     return [{**threads, "CUDA_VISIBLE_DEVICES": device} for device in devices[: recipe.at_once]]
 
 
-def _genomes(recipe: SweepRecipe) -> tuple[ReferenceGenome, ReferenceGenome]:
-    """Return the genome of vocabulary and pretraining, and that of the rows to predict."""
-    named = {"all": None, "primary": "primary"}
-    chosen = recipe.chromosomes
-    if isinstance(chosen, str) and chosen not in named:
-        raise InputError(f"chromosomes is {chosen!r}; it is all, primary, or a list of names.")
-    genome = ReferenceGenome(recipe.genome, named[chosen] if isinstance(chosen, str) else chosen)
-    task = ReferenceGenome(recipe.genome, recipe.task_chromosomes)
-    if recipe.hold_out:
-        kept = [name for name in genome.chromosomes if name not in task.chromosomes]
-        if not kept:
-            raise InputError("Without task_chromosomes, which hold_out leaves out, there is no chromosome left.")
-        genome = ReferenceGenome(recipe.genome, kept)
-    return genome, task
-
-
-def _genome_facts(genome: ReferenceGenome) -> dict[str, Any]:
-    return {"name": genome.path.name, "sha256": genome.sha256(), "chromosomes": genome.chromosomes}
-
-
 def _refuse_other_folder(output: Path, genome: str) -> None:
     require_not_an_input(output, [genome])
-    is_sweep = (output / "genome.json").exists()
-    if output.is_file() or (not is_sweep and any(output.glob("[!.]*"))):
-        raise InputError(f"{output} is there and holds no sweep; name another output.")
+    if output.is_file() or (not is_sweep(output) and any(output.glob("[!.]*"))):
+        raise InputError(f"{output} exists and is not a sweep; name another output.")
 
 
-def _require_same_genome(output: Path, genome: dict[str, Any], *, overwrite: bool) -> None:
-    path = output / "genome.json"
-    if path.exists() and json.loads(path.read_text()) != genome:
-        if not overwrite:
-            raise InputError(f"{output} is a sweep of another genome or other chromosomes; name another output.")
-        (output / "merges.txt").unlink(missing_ok=True)
-    with atomic_write(path) as beside:
-        beside.write_text(json.dumps(genome, indent=2) + "\n")
-
-
-def _vocabularies(recipe: SweepRecipe, genome: dict[str, Any], output: Path) -> list[Encoder]:
+def _vocabularies(recipe: SweepRecipe, genome: SweptGenome, output: Path) -> list[Encoder]:
     """Return the vocabularies, and write their tokenizers.
 
     Raises:
@@ -175,7 +132,7 @@ def _vocabularies(recipe: SweepRecipe, genome: dict[str, Any], output: Path) -> 
     elif not path.exists() or len(MergeTable.read(path)) < n_cycles:
         print(f"learning {n_cycles} merges ...", flush=True)
         train_bpe_to_file(
-            [recipe.genome], path, n_cycles=n_cycles, chromosomes=genome["chromosomes"],
+            [recipe.genome], path, n_cycles=n_cycles, chromosomes=genome.chromosomes,
             n_threads=recipe.threads, overwrite=True,
         )
     merges = MergeTable.read(path)
@@ -186,142 +143,6 @@ def _vocabularies(recipe: SweepRecipe, genome: dict[str, Any], output: Path) -> 
     return encoders
 
 
-def _data_cells(
-    recipe: SweepRecipe, encoder: Encoder, genome: dict[str, Any], task: dict[str, Any]
-) -> list[Cell]:
-    """Return the cells that make the tokenized genome, the windows and the rows of a vocabulary."""
-    folder = data_folder(Path(recipe.output), encoder)
-    corpus, tokenizer, seed = folder / "corpus", str(folder / "tokenizer"), str(recipe.seed)
-    vocabulary = encoder.vocabulary_sha256
-    genome_facts, task_facts = ({key: facts[key] for key in ("name", "sha256")} for facts in (genome, task))
-    cells = [
-        data_cell(
-            f"corpus/{encoder.name}", corpus,
-            ["tokenize", recipe.genome, "--tokenizer", tokenizer, "--output", str(corpus),
-             "--chromosomes", ",".join(genome["chromosomes"]), "--threads", str(recipe.threads)],
-            corpus / "corpus.json", {"vocabulary_sha256": vocabulary, "genome": genome_facts},
-        ),
-        data_cell(
-            f"windows/{encoder.name}", folder / "windows",
-            ["build", "genome-windows", "--corpus", str(corpus), "--output", str(folder / "windows"),
-             "--seed", seed],
-            folder / "windows" / encoder.name / "facts.json",
-            {"vocabulary_sha256": vocabulary, "seed": recipe.seed}, needs=(f"corpus/{encoder.name}",),
-        ),
-    ]
-    for k in recipe.ks:
-        before: tuple[str, ...] = ()
-        for config in _row_configs(recipe, encoder):
-            rows = folder / f"next-{k}mer"
-            aligned = config != encoder.name
-            cells.append(data_cell(
-                f"next-{k}mer/{config}", rows / config,
-                ["build", "next-kmer", "--genome", recipe.genome, "--tokenizer", tokenizer, "--output", str(rows),
-                 "--k", str(k), "--chromosomes", ",".join(task["chromosomes"]), "--number", str(recipe.task_rows),
-                 "--seed", seed, *(["--right-aligned"] if aligned else [])],
-                rows / config / "facts.json",
-                {"vocabulary_sha256": vocabulary, "genome": task_facts, "k": k, "right_aligned": aligned,
-                 "n_asked": recipe.task_rows, "seed": recipe.seed}, needs=before,
-            ))
-            # Both write the card of the folder.
-            before = (f"next-{k}mer/{config}",)
-    return cells
-
-
-def _row_configs(recipe: SweepRecipe, encoder: Encoder) -> list[str]:
-    """Return the dataset configurations that a model with this vocabulary is fine-tuned on."""
-    leaves_a_tail = isinstance(encoder, KmerEncoder) and _CONTEXT_BP % encoder.k > 0
-    return [encoder.name, *([f"{encoder.name}.right-aligned"] if recipe.right_aligned and leaves_a_tail else [])]
-
-
-def _to_run(cells: Sequence[Cell], *, overwrite: bool) -> list[Cell]:
-    """Return the cells that are not finished; with `overwrite`, what was made otherwise is removed.
-
-    Raises:
-        InputError: If something was made otherwise.
-    """
-    states = states_of(cells)
-    others = [cell for cell in cells if states[cell.name].kind == "other"]
-    if others and not overwrite:
-        named = "\n".join(f"  {cell.folder}: {states[cell.name].how_other}" for cell in others[:8])
-        raise InputError(
-            f"{len(others)} cells were made otherwise than this recipe would. Name another output, or say "
-            f"--overwrite true to begin them anew:\n{named}"
-        )
-    # At once, and not when their turn comes: what is left of them would pass for begun with other data.
-    for cell in others:
-        shutil.rmtree(cell.folder)
-    return [cell for cell in cells if states[cell.name] != FINISHED]
-
-
-def _training_cells(
-    recipe: SweepRecipe, encoders: Sequence[Encoder], budgets: Sequence[Budget], output: Path
-) -> list[Cell]:
-    """Return the cells that train and score; first those that others need, and those that take longest."""
-    cells = []
-    for encoder, budget in zip(encoders, budgets, strict=True):
-        made = pretrain_recipe(recipe, encoder, budget.steps)
-        sha256 = read_facts(made.dataset, encoder.name)["sha256"]
-        options = {**recipe.pretrain, **pretrain_options(recipe, encoder, budget.steps)}
-        cells.append(run_cell(f"pretrain/{encoder.name}", made, options, sha256))
-    cells += [cell for k in recipe.ks for cell in _baseline_cells(recipe, encoders[0], k, output)]
-    for k in recipe.ks:
-        for encoder in encoders:
-            for config in _row_configs(recipe, encoder):
-                model = {"model": str(output / "pretrain" / encoder.name / "model"), "retokenize": False}
-                cells.append(_finetune_cell(
-                    recipe, data_folder(output, encoder), k, config, model, needs=(f"pretrain/{encoder.name}",)
-                ))
-        for model in recipe.models:
-            cells.append(_finetune_cell(
-                recipe, data_folder(output, encoders[0]), k, encoders[0].name, {"retokenize": True, **model}
-            ))
-    return cells
-
-
-def _finetune_cell(
-    recipe: SweepRecipe, data: Path, k: int, config: str, model: dict[str, Any], *, needs: tuple[str, ...] = ()
-) -> Cell:
-    """Return the cell of a fine-tuning: of a model of the sweep's own, which it needs, or of another."""
-    name = f"next-{k}mer/{config if needs else str(model['model']).replace('/', '--')}"
-    options = {
-        **recipe.finetune, **model, "dataset": str(data / f"next-{k}mer"), "dataset_config": config,
-        "output": str(Path(recipe.output) / "finetune" / name),
-    }
-    fields = {key: value for key, value in options.items() if key != "config"}
-    made = run_recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
-    facts = read_facts(made.dataset, config)
-    n_steps = made.epochs * -(-facts["splits"]["train"] // made.batch_size)
-    if made.warmup_steps >= n_steps:
-        raise InputError(
-            f"{recipe.genome} is too small: {name} has {facts['splits']['train']} train rows, {n_steps} steps in "
-            f"{made.epochs} epochs, and the warm-up has {made.warmup_steps}."
-        )
-    return run_cell(f"finetune/{name}", made, options, facts["sha256"], needs=needs)
-
-
-def _baseline_cells(recipe: SweepRecipe, encoder: Encoder, k: int, output: Path) -> list[Cell]:
-    """Return the baselines on the rows of a vocabulary, whose sequences are those of every other's."""
-    dataset = data_folder(output, encoder) / f"next-{k}mer"
-    sha256 = read_facts(dataset, encoder.name)["sha256"]
-    rows = {"dataset": str(dataset), "config": encoder.name, "seed": str(recipe.seed)}
-    folder = output / "baselines" / f"next-{k}mer"
-    cells = [
-        baseline_cell(
-            f"baselines/next-{k}mer/majority", folder / "majority", {**rows, "method": "majority"},
-            {"kind": "majority"}, sha256,
-        )
-    ]
-    for name in recipe.tfidf:
-        tokenizer = name if name.startswith("kmer-") else str(output / "data" / name / "tokenizer")
-        cells.append(baseline_cell(
-            f"baselines/next-{k}mer/tfidf-{name}", folder / f"tfidf-{name}",
-            {**rows, "method": "tfidf", "tokenizer": tokenizer, "max-trees": str(recipe.max_trees)},
-            {"kind": "tfidf", "tokenizer": name, "max_trees": recipe.max_trees}, sha256,
-        ))
-    return cells
-
-
 def _listed(failures: Sequence[Failure]) -> str:
     return "\n".join(f"  {failure.job.name}: {failure.reason}\n    {failure.job.log}" for failure in failures)
 
@@ -330,7 +151,9 @@ def _print_now(line: str) -> None:
     print(line, flush=True)
 
 
-def _sweep(recipe: SweepRecipe) -> None:
+def sweep_from_command_line(arguments: Sequence[str] | None = None, prog: str = "grover sweep") -> None:
+    """Read the recipe and run the sweep; failed cells end with code 1, SIGTERM with `PREEMPTED`."""
+    recipe = recipe_from_command_line(SweepRecipe, "", arguments, prog=prog)
     with sigterm_noted() as stop:
         try:
             failures = sweep(recipe, stop)
@@ -342,9 +165,9 @@ def _sweep(recipe: SweepRecipe) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the recipe and run the sweep."""
+    """Run the script; a problem with input ends with its message and code 1."""
     run_script(
-        lambda: _sweep(recipe_from_command_line(SweepRecipe, "", arguments)),
+        lambda: sweep_from_command_line(arguments, "python -m training.vocabulary_sweep"),
         when_stopped="stopped; the same command goes on",
     )
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dataset_builders.build import Plan
 from dataset_builders.task_rows import alone, arrow_table, in_slices, interval_features
 from grover_hf._internals.counter_rng import keyed_bits
+from grover_hf.corpus.next_kmer import CONTEXT_BP
 from grover_hf.corpus.splits import SPLITS, random_split, row_keys
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import NOT_ACGT, sequence_of
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 CARD = Path(__file__).parent / "README.md"
 VERSION = "1.0.0"
 KS = (2, 3, 4, 5, 6)
-CONTEXT_BP = 50
 PIECE_BP = 56
 """Methods: "we keep the first 56 nucleotides", 50 of them the sample."""
 N_ROWS = 500_000

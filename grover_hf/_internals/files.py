@@ -22,9 +22,13 @@ def cache_dir() -> Path:
 
 
 def file_key(path: Path) -> str:
-    """Return a short key of a file's identity: absolute path, size and time of change."""
+    """Return a short key of a file's identity: absolute path, inode, size, and both times of change.
+
+    A file put in the place of another has another inode, even if it is older; one that is written to and
+    given its old time again has another time of change of the inode.
+    """
     stat = path.stat()
-    identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    identity = f"{path.resolve()}\0{stat.st_ino}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 

@@ -26,17 +26,17 @@ from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf.authors.known_files import KNOWN_FILES, REVISION
 from grover_hf.authors.vocabulary import (
     N_CHECKED,
-    PublishedVocabulary,
-    read_published_vocabulary,
-    write_published_tokenizer,
+    AuthorsVocabulary,
+    read_authors_vocabulary,
+    write_authors_tokenizer,
 )
 from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import render_card
 from grover_hf.hub.transport import transport_errors
 from grover_hf.metrics.report import versions
 from grover_hf.model import grover_config
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
 
 SOURCE = "PoetschLab/GROVER"
 SHORT_BP = 50
@@ -87,7 +87,7 @@ class PublishedModel(NamedTuple):
     tokenizer: PreTrainedTokenizerFast
 
 
-def load_published(source: str | Path = SOURCE, *, revision: str | None = None) -> PublishedModel:
+def load_authors_checkpoint(source: str | Path = SOURCE, *, revision: str | None = None) -> PublishedModel:
     """Load the authors' checkpoint, repaired: the same weights, and the same ids for every sequence.
 
     The tokenizer has 609 entries, as the model has rows; it declares the five special tokens, reads
@@ -100,26 +100,26 @@ def load_published(source: str | Path = SOURCE, *, revision: str | None = None) 
 
     Raises:
         InputError: If there is no such source, or its files are not laid out as the authors' are
-            known to be; see `read_published_vocabulary`.
+            known to be; see `read_authors_vocabulary`.
 
     Examples:
         `GROVER` is a folder with the files of the authors' repository; without it they come from the Hub.
 
-        >>> from grover_hf import load_published
-        >>> model, tokenizer = load_published("GROVER")
+        >>> from grover_hf import load_authors_checkpoint
+        >>> model, tokenizer = load_authors_checkpoint("GROVER")
         >>> model.config.vocab_size, len(tokenizer)
         (609, 609)
     """
     checkpoint = _read_checkpoint(source, revision)
     with tempfile.TemporaryDirectory() as folder:
-        write_published_tokenizer(checkpoint.vocabulary, Path(folder))
+        write_authors_tokenizer(checkpoint.vocabulary, Path(folder))
         settings = json.loads((Path(folder) / "tokenizer_config.json").read_text())
         del settings["tokenizer_class"]
         tokenizer = WarningTokenizer(tokenizer_file=str(Path(folder) / "tokenizer.json"), **settings)
     return PublishedModel(checkpoint.model, tokenizer)
 
 
-def convert_published(
+def convert_authors_checkpoint(
     source: str | Path, output: str | Path, *, revision: str | None = None, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write the repaired checkpoint as a folder that AutoModel and AutoTokenizer load, with its card.
@@ -134,7 +134,7 @@ def convert_published(
         The content of `conversion.json`: source, digests, repairs, versions.
 
     Raises:
-        InputError: As `load_published`; or if `output` is there and may not be replaced.
+        InputError: As `load_authors_checkpoint`; or if `output` is there and may not be replaced.
     """
     output = Path(output)
     given = [source] if Path(source).is_dir() else []
@@ -142,7 +142,7 @@ def convert_published(
     checkpoint = _read_checkpoint(source, revision)
     with atomic_folder(output) as folder:
         checkpoint.model.save_pretrained(folder)
-        write_published_tokenizer(checkpoint.vocabulary, folder)
+        write_authors_tokenizer(checkpoint.vocabulary, folder)
         conversion = _facts(checkpoint)
         (folder / _MARKER).write_text(json.dumps(conversion, indent=2) + "\n")
         (folder / "README.md").write_text(render_card(model_card.CONVERTED, {"conversion": conversion}))
@@ -154,13 +154,13 @@ class _Checkpoint(NamedTuple):
     commit: str | None
     folder: Path
     model: BertForMaskedLM
-    vocabulary: PublishedVocabulary
+    vocabulary: AuthorsVocabulary
     repairs: list[str]
 
 
 def _read_checkpoint(source: str | Path, revision: str | None) -> _Checkpoint:
     folder, commit = _files_of(source, revision)
-    vocabulary = read_published_vocabulary(folder)
+    vocabulary = read_authors_vocabulary(folder)
     config, dropped = _read_config(folder / "config.json", len(vocabulary.tokens))
     model, repairs = _read_model(folder, config)
     repairs = [f"tokenizer: {repair}" for repair in vocabulary.repairs] + repairs
@@ -198,7 +198,7 @@ def _read_config(path: Path, n_tokens: int) -> tuple[BertConfig, list[str]]:
     except FileNotFoundError:
         raise InputError(f"{path.parent} has no config.json.") from None
     except ValueError:
-        raise InputError(f"{path} is damaged: it is no JSON.") from None
+        raise InputError(f"{path} is damaged: it is not JSON.") from None
     missing = [name for name in ("model_type", "vocab_size", *_KEPT_FIELDS) if name not in stated]
     if missing:
         raise InputError(f"{path} lacks {shorten(missing)}.")
@@ -249,7 +249,7 @@ def _load_weights(path: Path) -> dict[str, torch.Tensor]:
         # Damaged bytes make the unpickler raise anything.
         raise InputError(f"{path} is damaged, or was cut short: copy or download it again.") from error
     if not isinstance(weights, dict) or not all(isinstance(one, torch.Tensor) for one in weights.values()):
-        raise InputError(f"{path} is no table of names and weights.")
+        raise InputError(f"{path} is not a table of names and weights.")
     return dict(weights)
 
 
@@ -274,7 +274,7 @@ def _require_fitting(path: Path, weights: dict[str, torch.Tensor], wanted: dict[
                 f"{tuple(wanted[name].shape)}."
             )
         if not values.is_floating_point() or not values.isfinite().all():
-            raise InputError(f"{path}: {name} has values that are no finite numbers.")
+            raise InputError(f"{path}: {name} has values that are not finite numbers.")
 
 
 def _facts(checkpoint: _Checkpoint) -> dict[str, Any]:

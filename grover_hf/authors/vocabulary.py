@@ -3,7 +3,7 @@
 Its tokenizer.json has 610 entries where the model has 609 rows: the last is the empty token, and
 four of its 604 merges join a base with it. It upper-cases nothing, so that every lower-case base is
 [UNK], and three of the five special tokens are declared. Without the empty token and what needs it,
-all ids stay: `read_published_vocabulary` holds the two against each other and refuses what differs.
+all ids stay: `read_authors_vocabulary` holds the two against each other and refuses what differs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
-from grover_hf.tokenization.export import bpe_tokenizer, write_tokenizer_files
+from grover_hf.tokenization.export import write_tokenizer_files
 from grover_hf.tokenization.merges import Merge, MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
@@ -36,7 +36,7 @@ _STEPS = {
 
 
 @dataclass(frozen=True)
-class PublishedVocabulary:
+class AuthorsVocabulary:
     """Their vocabulary without the empty token: the same ids for every sequence over A, C, G, T, N."""
 
     merges: MergeTable
@@ -51,16 +51,16 @@ class PublishedVocabulary:
         return SPECIAL_TOKENS + tuple(self.bases) + self.merges.tokens[N_SPECIAL + len(BASES) :]
 
 
-def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
+def read_authors_vocabulary(folder: Path) -> AuthorsVocabulary:
     """Read the tokenizer.json of a folder and show that its repair changes no id.
 
-    A file that needs no repair, such as one that `grover convert-published` wrote, is read as well.
+    A file that needs no repair, such as one that `grover convert-authors` wrote, is read as well.
 
     Args:
         folder: With tokenizer.json, and special_tokens_map.json if there is one.
 
     Raises:
-        InputError: If there is no tokenizer.json, it is no byte-pair encoding of DNA, its ids are
+        InputError: If there is no tokenizer.json, it is not a byte-pair encoding of DNA, its ids are
             not the special tokens, the bases in any order and the merges in theirs, or the
             repaired tokenizer gives other ids.
     """
@@ -74,9 +74,9 @@ def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
     except FileNotFoundError:
         raise InputError(f"{folder} has no tokenizer.json.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path} is no tokenizer file, or was cut short.") from None
+        raise InputError(f"{path} is not a tokenizer file, or was cut short.") from None
     if kind != "BPE":
-        raise InputError(f"{path} is no byte-pair encoding but {kind}.")
+        raise InputError(f"{path} is not a byte-pair encoding but {kind}.")
     identities = sorted(left for left, right in listed if not right)
     if identities not in ([], list(BASES)):
         raise InputError(f"{path} joins {identities} with nothing; in the authors' it is A, C, G and T.")
@@ -93,7 +93,7 @@ def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
     if identities:
         repairs.append("the four merges of a base with the empty token are taken out")
     bases = "".join(tokens[N_SPECIAL : N_SPECIAL + len(BASES)])
-    vocabulary = PublishedVocabulary(merges, bases, ())
+    vocabulary = AuthorsVocabulary(merges, bases, ())
     _require_layout(path, tokens, ids, vocabulary)
     clean = clean_backend(vocabulary)
     _require_same_ids(path, Tokenizer.from_str(text), clean, vocabulary)
@@ -105,15 +105,15 @@ def read_published_vocabulary(folder: Path) -> PublishedVocabulary:
     return dataclasses.replace(vocabulary, repairs=tuple(repairs))
 
 
-def write_published_tokenizer(vocabulary: PublishedVocabulary, folder: Path) -> None:
+def write_authors_tokenizer(vocabulary: AuthorsVocabulary, folder: Path) -> None:
     """Write the repaired tokenizer's files into an existing folder, as `AutoTokenizer` reads them."""
     write_tokenizer_files(GenomeEncoder(vocabulary.merges), folder)
     clean_backend(vocabulary).save(str(folder / "tokenizer.json"))
 
 
-def clean_backend(vocabulary: PublishedVocabulary) -> Tokenizer:
+def clean_backend(vocabulary: AuthorsVocabulary) -> Tokenizer:
     """Return the tokenizer that we would export, with the bases in their order."""
-    backend = json.loads(bpe_tokenizer(vocabulary.merges).backend_tokenizer.to_str())
+    backend = json.loads(vocabulary.merges.to_tokenizer().backend_tokenizer.to_str())
     backend["model"]["vocab"] = {token: i for i, token in enumerate(vocabulary.tokens)}
     return Tokenizer.from_str(json.dumps(backend))
 
@@ -133,13 +133,13 @@ def _declared_tokens(folder: Path) -> set[str]:
         try:
             stated = dict(json.loads((folder / name).read_text()))
         except ValueError:
-            raise InputError(f"{folder / name} is damaged: it is no JSON.") from None
+            raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
         named = [token for key, token in stated.items() if key.endswith("_token")]
         declared |= {str(token["content"] if isinstance(token, dict) else token) for token in named}
     return declared
 
 
-def _require_layout(path: Path, tokens: list[str], ids: dict[str, int], want: PublishedVocabulary) -> None:
+def _require_layout(path: Path, tokens: list[str], ids: dict[str, int], want: AuthorsVocabulary) -> None:
     if sorted(ids.values()) != list(range(len(ids))):
         raise InputError(f"{path}: the {len(ids)} ids are not 0 to {len(ids) - 1}, each once.")
     if sorted(want.bases) != list(BASES):
@@ -152,7 +152,7 @@ def _require_layout(path: Path, tokens: list[str], ids: dict[str, int], want: Pu
             )
 
 
-def _require_same_ids(path: Path, raw: Tokenizer, clean: Tokenizer, vocabulary: PublishedVocabulary) -> None:
+def _require_same_ids(path: Path, raw: Tokenizer, clean: Tokenizer, vocabulary: AuthorsVocabulary) -> None:
     """Hold both tokenizers against each other, on what their settings and steps cannot be judged by."""
     raw.no_padding()
     raw.no_truncation()
@@ -169,7 +169,7 @@ def _require_same_ids(path: Path, raw: Tokenizer, clean: Tokenizer, vocabulary: 
             )
 
 
-def _sequences(vocabulary: PublishedVocabulary) -> list[str]:
+def _sequences(vocabulary: AuthorsVocabulary) -> list[str]:
     """Return each token, and sequences over A, C, G, T, N: of letters, and of tokens, which merge more."""
     rng = np.random.default_rng(0)
     words = vocabulary.tokens[N_SPECIAL:]

@@ -1,1 +1,1 @@
-"""Cheap baselines that every score stands beside."""
+"""Cheap baselines, for every score to be compared with."""

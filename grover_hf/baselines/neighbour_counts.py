@@ -1,69 +1,16 @@
-"""What a masked token's frequency and its two neighbours tell, by counting: the bar for a masked model.
+"""How often tokens, pairs and triples of neighbouring tokens occur in windows of a genome."""
 
-A model of context that predicts no better than a table of neighbours has learnt no more than the table.
-Both predictors here see what a model sees, the corrupted input: a neighbour that is masked too tells
-nothing, one that was replaced misleads, and a masked token that was left as it is, or replaced, stands
-there for all to see.
-
-With c the counts in the train windows, N their number, l and r the tokens on both sides of a token t:
-
-    p(t)     = (c(t) + 1) / (N + types)
-    p(t|l)   = (c(l t) + B p(t)) / (c(l) + B)                            and so p(t|r)
-    q(t|l,r) = p(t|l)^G p(t|r)^G p(t)^(1 - 2G) / (its sum over t)
-    p(t|l,r) = (max(c(l t r) - D, 0) + (A + D types after l and before r) q(t|l,r)) / (c(l . r) + A)
-
-G = 1 is exact where l and r are independent given t. The last line is the predictive rule of a Pitman-Yor
-process (Teh, ACL 2006; with A = 0 it is interpolated absolute discounting, Ney et al. 1994), p(t|l) that of
-a Dirichlet (MacKay and Peto 1995). B, G, D and A are chosen on train windows that are not counted.
-"""
-
-import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
-from grover_hf.errors import InputError
-from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 _BUFFER_TOKENS = 1 << 28
-_ROWS_AT_ONCE = 1_024
-
-_PAIR_PRIORS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
-_POWERS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_DISCOUNTS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
-_TRIPLE_PRIORS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0)
 
 
-class Seen(NamedTuple):
-    """Ids at and beside masked tokens as a model's input shows them, each (n,); special ones tell nothing."""
-
-    left: NDArray[np.int64]
-    centre: NDArray[np.int64]
-    right: NDArray[np.int64]
-
-
-class Corruption(NamedTuple):
-    """What becomes of a token that is to be predicted, where it does not become [MASK]."""
-
-    p_kept: float
-    """Probability that it stays as it is."""
-    p_random: float
-    """Probability that any type takes its place, each with the same probability, the true one too."""
-
-
-class Weights(NamedTuple):
-    """How far counts are trusted: B, G, D and A of the formula."""
-
-    pair_prior: float
-    power: float
-    discount: float
-    triple_prior: float
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NeighbourCounts:
     """How often tokens, pairs and triples of neighbouring tokens occur; `count_neighbours` makes it.
 
@@ -86,18 +33,6 @@ class NeighbourCounts:
     def vocab_size(self) -> int:
         """Number of token ids."""
         return self.singles.size
-
-
-def seen_at(input_ids: NDArray[np.integer], masked: NDArray[np.bool_]) -> Seen:
-    """Return what is seen at and beside masked positions, row by row.
-
-    Args:
-        input_ids: A model's input, each row between [CLS] and [SEP], shape (B, L).
-        masked: Which tokens are to be predicted, shape (B, L).
-    """
-    row, column = np.nonzero(masked)
-    left, centre, right = (input_ids[row, column + shift].astype(np.int64) for shift in (-1, 0, 1))
-    return Seen(left, centre, right)
 
 
 def count_neighbours(
@@ -145,184 +80,6 @@ def count_neighbours(
     return NeighbourCounts(singles, pairs, offsets, middles, counts)
 
 
-class TokenFrequency:
-    """Predicts each type as often as it occurs, whatever stands beside."""
-
-    def __init__(self, singles: NDArray[np.integer], corruption: Corruption) -> None:
-        self._shares = _shares(singles)
-        self._corruption = corruption
-
-    def log_probabilities(self, seen: Seen) -> NDArray[np.float32]:
-        """Return the logarithm of the probability of every type, shape (n, V); special ones have none."""
-        rows = np.tile(self._shares.astype(np.float32), (len(seen.centre), 1))
-        return _log_given_centre(rows, seen.centre, self._corruption)
-
-
-class NeighbourModel:
-    """Predicts from the tokens on both sides, as far as they are seen (formula above).
-
-    Memory: 8 bytes a pair of types, beside the counts.
-    """
-
-    def __init__(self, counts: NeighbourCounts, weights: Weights, corruption: Corruption) -> None:
-        self._counts = counts
-        self._weights = weights
-        self._corruption = corruption
-        self._pairs = _SmoothedPairs(counts)
-        self._factors = self._pairs.factors(weights.pair_prior, weights.power)
-
-    def log_probabilities(self, seen: Seen) -> NDArray[np.float32]:
-        """Return the logarithm of the probability of every type, shape (n, V); special ones have none."""
-        after, before = seen.left >= N_SPECIAL, seen.right >= N_SPECIAL
-        rows = np.tile(self._pairs.shares.astype(np.float32), (len(seen.centre), 1))
-        prior = self._weights.pair_prior
-        rows[after & ~before] = self._pairs.after(seen.left[after & ~before], prior)
-        rows[before & ~after] = self._pairs.before(seen.right[before & ~after], prior)
-        both = np.flatnonzero(after & before)
-        left, right = self._factors
-        products = left[seen.left[both]] * right[seen.right[both]]
-        products /= products.sum(1, keepdims=True)
-        _add_triples(
-            products, seen.left[both] * self._counts.vocab_size + seen.right[both], self._counts.offsets,
-            self._counts.middles, self._counts.counts, self._weights.discount, self._weights.triple_prior,
-        )
-        rows[both] = products
-        return _log_given_centre(rows, seen.centre, self._corruption)
-
-
-def choose_weights(counts: NeighbourCounts, seen: Seen, true: NDArray[np.int64]) -> Weights:
-    """Return the weights under which masked tokens are likeliest: those of pairs first, then of triples.
-
-    What stands in the place of the masked tokens themselves is not looked at.
-
-    Args:
-        counts: Of other windows than the masked tokens are of.
-        seen: Beside the masked tokens, n of them.
-        true: The masked tokens' ids, shape (n,).
-
-    Raises:
-        InputError: If no masked token has two neighbours that are seen.
-    """
-    after, before = seen.left >= N_SPECIAL, seen.right >= N_SPECIAL
-    both = after & before
-    if not both.any():
-        raise InputError(
-            "No masked token of the held-out train windows has two neighbours that are not masked too: more "
-            "windows or a smaller p_select are needed."
-        )
-    pairs = _SmoothedPairs(counts)
-    left, right, middle = seen.left[both], seen.right[both], true[both]
-    best = (np.inf, 0.0, 0.0)
-    product = np.empty(0)
-    for prior in _PAIR_PRIORS:
-        of_one = np.concatenate([
-            pairs.after(seen.left[after & ~before], prior, true[after & ~before]),
-            pairs.before(seen.right[before & ~after], prior, true[before & ~after]),
-        ])
-        for power in _POWERS:
-            of_both = _product_at(*pairs.factors(prior, power), left, right, middle)
-            nll = -np.log(of_one).sum() - np.log(of_both).sum()
-            if nll < best[0]:
-                best, product = (nll, prior, power), of_both
-    of_true, of_all, n_types = _look_up(
-        left * counts.vocab_size + right, middle, counts.offsets, counts.middles, counts.counts
-    ).T
-
-    def nll_with_triples(weights: tuple[float, float]) -> float:
-        discount, prior = weights
-        given = np.maximum(of_true - discount, 0) + (prior + discount * n_types) * product
-        return float(-np.log(given / (of_all + prior)).sum())
-
-    discount, triple_prior = min(itertools.product(_DISCOUNTS, _TRIPLE_PRIORS), key=nll_with_triples)
-    return Weights(best[1], best[2], discount, triple_prior)
-
-
-class _SmoothedPairs:
-    """p(t), p(t|l), p(t|r), and the factors of q(t|l,r)."""
-
-    def __init__(self, counts: NeighbourCounts) -> None:
-        self.shares = _shares(counts.singles)
-        self._pairs = counts.pairs
-        self._n_after, self._n_before = counts.pairs.sum(1), counts.pairs.sum(0)
-
-    def after(
-        self, left: NDArray[np.int64], prior: float, middle: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return p(t|l) of every type, shape (n, V), or of one type in each row, shape (n,)."""
-        found = self._pairs[left] if middle is None else self._pairs[left, middle]
-        return self._smoothed(found, self._n_after[left], prior, middle)
-
-    def before(
-        self, right: NDArray[np.int64], prior: float, middle: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return p(t|r) of every type, shape (n, V), or of one type in each row, shape (n,)."""
-        found = self._pairs.T[right] if middle is None else self._pairs[middle, right]
-        return self._smoothed(found, self._n_before[right], prior, middle)
-
-    def factors(self, prior: float, power: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return two tables whose rows of l and of r, multiplied, are q(t|l,r) but for its sum, each (V, V)."""
-        every = np.arange(len(self.shares))
-        # Special tokens have no share, and no power of it.
-        root = np.zeros(len(every))
-        root[N_SPECIAL:] = self.shares[N_SPECIAL:] ** (0.5 - power)
-        return (
-            (self.after(every, prior) ** power * root).astype(np.float32),
-            (self.before(every, prior) ** power * root).astype(np.float32),
-        )
-
-    def _smoothed(
-        self, found: NDArray[np.int64], n: NDArray[np.int64], prior: float, middle: NDArray[np.int64] | None
-    ) -> NDArray[np.float64]:
-        smoothed: NDArray[np.float64]
-        if middle is None:
-            smoothed = (found + prior * self.shares) / (n[:, None] + prior)
-        else:
-            smoothed = (found + prior * self.shares[middle]) / (n + prior)
-        return smoothed
-
-
-def _shares(singles: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return p(t), shape (V,)."""
-    counted = (singles + 1.0) * (np.arange(singles.size) >= N_SPECIAL)
-    shares: NDArray[np.float64] = counted / counted.sum()
-    return shares
-
-
-def _product_at(
-    left_factors: NDArray[np.float32], right_factors: NDArray[np.float32],
-    left: NDArray[np.int64], right: NDArray[np.int64], middle: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Return q(t|l,r) of one token in each row, shape (n,)."""
-    parts = [slice(at, at + _ROWS_AT_ONCE) for at in range(0, len(left), _ROWS_AT_ONCE)]
-    totals = [np.einsum("ij,ij->i", left_factors[left[part]], right_factors[right[part]]) for part in parts]
-    of_middle = left_factors[left, middle].astype(np.float64) * right_factors[right, middle]
-    product: NDArray[np.float64] = of_middle / np.concatenate(totals)
-    return product
-
-
-def _log_given_centre(
-    rows: NDArray[np.float32], centre: NDArray[np.int64], corruption: Corruption
-) -> NDArray[np.float32]:
-    """Return the logarithm of probabilities after what stands in the place of each token is seen (Bayes).
-
-    A token that is to be predicted and is not [MASK] is the true one or a random one: a model learns how
-    likely each is, so whoever is compared with it has to know.
-
-    Args:
-        rows: Probabilities of every type, shape (n, V); they are changed.
-        centre: What is seen, shape (n,).
-        corruption: Of the masking.
-    """
-    seen = np.flatnonzero(centre >= N_SPECIAL)
-    n_types = rows.shape[1] - N_SPECIAL
-    kept = corruption.p_kept * rows[seen, centre[seen]]
-    rows[seen] *= corruption.p_random / n_types
-    rows[seen, centre[seen]] += kept
-    rows[seen] /= rows[seen].sum(1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        return np.log(rows)
-
-
 @cached_njit
 def _count_pairs(
     input_ids: NDArray[np.uint16], borders: NDArray[np.int64], used: NDArray[np.bool_],
@@ -332,12 +89,12 @@ def _count_pairs(
     for window in range(used.size):
         if not used[window]:
             continue
-        for at in range(borders[window], borders[window + 1]):
-            singles[input_ids[at]] += 1
-            if at > borders[window]:
-                pairs[input_ids[at - 1], input_ids[at]] += 1
-            if at > borders[window] + 1:
-                outer_pairs[np.int64(input_ids[at - 2]) * vocab_size + input_ids[at]] += 1
+        for place in range(borders[window], borders[window + 1]):
+            singles[input_ids[place]] += 1
+            if place > borders[window]:
+                pairs[input_ids[place - 1], input_ids[place]] += 1
+            if place > borders[window] + 1:
+                outer_pairs[np.int64(input_ids[place - 2]) * vocab_size + input_ids[place]] += 1
 
 
 @cached_njit
@@ -349,10 +106,10 @@ def _collect_middles(
     for window in range(used.size):
         if not used[window]:
             continue
-        for at in range(borders[window], borders[window + 1] - 2):
-            pair = np.int64(input_ids[at]) * vocab_size + input_ids[at + 2] - first
+        for place in range(borders[window], borders[window + 1] - 2):
+            pair = np.int64(input_ids[place]) * vocab_size + input_ids[place + 2] - first
             if 0 <= pair < free.size:
-                buffer[free[pair]] = input_ids[at + 1]
+                buffer[free[pair]] = input_ids[place + 1]
                 free[pair] += 1
 
 
@@ -363,9 +120,9 @@ def _count_types(
     """Count how many types stand between each pair of outer tokens."""
     last_met = np.full(vocab_size, -1, np.int64)
     for pair in range(n_types.size):
-        for at in range(starts[pair], starts[pair + 1]):
-            if last_met[buffer[at]] != pair:
-                last_met[buffer[at]] = pair
+        for place in range(starts[pair], starts[pair + 1]):
+            if last_met[buffer[place]] != pair:
+                last_met[buffer[place]] = pair
                 n_types[pair] += 1
 
 
@@ -375,46 +132,14 @@ def _count_triples(
     middles: NDArray[np.uint16], counts: NDArray[np.uint32],
 ) -> None:
     """Write each type between a pair of outer tokens once, with how often it is there."""
-    place = np.full(vocab_size, -1, np.int64)
+    written_at = np.full(vocab_size, -1, np.int64)
     n_written = 0
     for pair in range(starts.size - 1):
         of_pair = n_written
-        for at in range(starts[pair], starts[pair + 1]):
-            if place[buffer[at]] < of_pair:
-                place[buffer[at]] = n_written
-                middles[n_written] = buffer[at]
+        for place in range(starts[pair], starts[pair + 1]):
+            if written_at[buffer[place]] < of_pair:
+                written_at[buffer[place]] = n_written
+                middles[n_written] = buffer[place]
                 counts[n_written] = 0
                 n_written += 1
-            counts[place[buffer[at]]] += np.uint32(1)
-
-
-@cached_njit
-def _look_up(
-    pairs: NDArray[np.int64], true: NDArray[np.int64], offsets: NDArray[np.int64],
-    middles: NDArray[np.uint16], counts: NDArray[np.uint32],
-) -> NDArray[np.float64]:
-    """Return counts of the true token and of all between each pair, and the number of types: (n, 3)."""
-    found = np.zeros((pairs.size, 3), np.float64)
-    for i in range(pairs.size):
-        for at in range(offsets[pairs[i]], offsets[pairs[i] + 1]):
-            if middles[at] == true[i]:
-                found[i, 0] = counts[at]
-            found[i, 1] += counts[at]
-            found[i, 2] += 1
-    return found
-
-
-@cached_njit
-def _add_triples(
-    rows: NDArray[np.float32], pairs: NDArray[np.int64], offsets: NDArray[np.int64],
-    middles: NDArray[np.uint16], counts: NDArray[np.uint32], discount: float, prior: float,
-) -> None:
-    """Turn q(t|l,r) into p(t|l,r)."""
-    for i in range(pairs.size):
-        first, end = offsets[pairs[i]], offsets[pairs[i] + 1]
-        n = 0.0
-        for at in range(first, end):
-            n += counts[at]
-        rows[i] *= (prior + discount * (end - first)) / (n + prior)
-        for at in range(first, end):
-            rows[i, middles[at]] += max(counts[at] - discount, 0.0) / (n + prior)
+            counts[written_at[buffer[place]]] += np.uint32(1)

@@ -81,7 +81,7 @@ def nearest_train_row(
     """
     n_kmers = sum(map(len, sequences)) + sum(map(len, test_sequences))
     kept_share = min(1.0, _MOST_KMERS / max(1, n_kmers))
-    train, test = (_kmer_sets(some, kept_share) for some in (sequences, test_sequences))
+    train, test = (_kmer_sets(rows, kept_share) for rows in (sequences, test_sequences))
     nearest = np.zeros(test.shape[0], np.int64)
     similarity = np.zeros(test.shape[0])
     columns = train.T.tocsr()
@@ -100,11 +100,11 @@ def _kmer_sets(sequences: Sequence[str], kept_share: float) -> sparse.csr_array:
     """Return which k-mers each sequence has, every row of length 1, shape (n, 4**12)."""
     indices, counts = [], []
     for sequence in sequences:
-        found = np.unique(_canonical_kmers(base_codes(sequence)))
+        kmers = np.unique(_canonical_kmers(base_codes(sequence)))
         if kept_share < 1:
-            found = found[keyed_bits(0, found) < np.uint64(kept_share * 2**64)]
-        indices.append(found)
-        counts.append(len(found))
+            kmers = kmers[keyed_bits(0, kmers) < np.uint64(kept_share * 2**64)]
+        indices.append(kmers)
+        counts.append(len(kmers))
     values = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return sparse.csr_array((values, np.concatenate(indices), offsets), shape=(len(sequences), 4**NEAREST_K))

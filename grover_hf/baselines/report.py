@@ -21,7 +21,7 @@ from grover_hf.metrics.predictions import predictions_of, write_predictions
 from grover_hf.metrics.report import write_metrics
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
-from grover_hf.tokenization.vocabulary import require_same_vocabulary
+from grover_hf.tokenization.identity import require_same_vocabulary
 
 METHODS = ("tfidf", "majority", "gc", "canonical-bpe", "nearest")
 
@@ -58,9 +58,8 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     if plan.method not in METHODS:
         raise InputError(f"There is no baseline {plan.method!r}; there are {', '.join(METHODS)}.")
     if (plan.tokenizer is not None) != (plan.method in ("tfidf", "canonical-bpe")):
-        raise InputError(
-            f"{plan.method} needs {'no --tokenizer' if plan.tokenizer else '--tokenizer kmer-K, FOLDER or FILE'}."
-        )
+        needs = "takes no --tokenizer" if plan.tokenizer else "needs --tokenizer kmer-K, FOLDER or FILE"
+        raise InputError(f"{plan.method} {needs}.")
     require_writable(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
     config, facts = choose_config(plan.dataset, plan.config)
     bars_on_terminals_only()
@@ -101,14 +100,14 @@ def _scored(
         return no_model.gc_content(splits["train"]["sequence"], train, splits["test"]["sequence"], n_classes), {}
     if plan.method == "nearest":
         nearest, similarity = no_model.nearest_train_row(splits["train"]["sequence"], splits["test"]["sequence"])
-        # A row that shares nothing with any other has no nearest one: it gets the majority.
-        found = np.where(similarity > 0, train[nearest], np.bincount(train).argmax())
+        # A row that shares nothing with any train row gets the majority.
+        classes = np.where(similarity > 0, train[nearest], np.bincount(train).argmax())
         shares = {str(limit): float(np.mean(similarity >= limit - 1e-9)) for limit in (0.5, 0.9, 1.0)}
         details = {
             "k": no_model.NEAREST_K, "share_of_test_rows_by_least_similarity": shares,
             "share_of_test_rows_without_any": float(np.mean(similarity == 0)),
         }
-        return (found[:, None] == np.arange(n_classes)).astype(np.float32), details
+        return (classes[:, None] == np.arange(n_classes)).astype(np.float32), details
     assert plan.tokenizer is not None
     if plan.method == "canonical-bpe":
         return _canonical(plan.tokenizer, splits, labels, n_classes, facts)

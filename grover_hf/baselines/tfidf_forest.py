@@ -15,7 +15,7 @@ from grover_hf.errors import InputError
 TREES = (100, 200, 500, 1_000, 2_000)
 """Numbers of trees to choose from; the paper says "between 100 and 2,000"."""
 MEMORY_BYTES = 4 << 30
-"""What the trees that are held at once may take, if nothing else is said."""
+"""What the trees that are held at once may take, by default."""
 
 _DENSE_COLUMNS = 1_024
 """With so few features a forest grows the same trees four times faster from dense rows."""
@@ -25,7 +25,7 @@ Rows = tuple[Sequence[str], NDArray[np.integer]]
 
 @dataclass(frozen=True)
 class TfidfForest:
-    """What the baseline said of the test rows."""
+    """What the baseline predicts for the test rows."""
 
     probabilities: NDArray[np.float64]
     """Of every class, shape (n_test, C)."""
@@ -44,7 +44,7 @@ def tfidf_forest(
     """Fit scikit-learn's defaults, as the paper does; choose the number of trees on validation rows.
 
     The default pattern of `TfidfVectorizer` drops tokens of one letter and ignores case. One forest
-    is grown with `warm_start`, some trees at a time; each is used and dropped, since with 4,096
+    is grown with `warm_start`, a few trees at a time; each is used and dropped, since with 4,096
     classes one holds gigabytes. Of equally good numbers of trees the smallest is taken.
 
     Args:
@@ -74,8 +74,8 @@ def tfidf_forest(
         features = vectorizer.fit_transform(documents)
     except ValueError as error:
         raise InputError(
-            f"TF-IDF finds no word ({error}): scikit-learn's default, which the paper uses, drops tokens of one "
-            "letter. Take longer tokens."
+            f"TF-IDF has no words to count ({error}): scikit-learn's default, which the paper uses, drops tokens "
+            "of one letter. Take longer tokens."
         ) from None
     others = [vectorizer.transform(validation[0]), vectorizer.transform(test_documents)]
     if features.shape[1] <= _DENSE_COLUMNS and 4 * features.shape[0] * features.shape[1] <= memory_bytes:
@@ -90,10 +90,10 @@ def tfidf_forest(
             forest.set_params(n_estimators=min(n_trees, n_grown + at_once)).fit(features, labels)
             new = forest.estimators_[n_grown:]
             for other, total in zip(others, sums, strict=True):
-                for some in Parallel(cpu_count(), prefer="threads", return_as="generator_unordered")(
+                for shares in Parallel(cpu_count(), prefer="threads", return_as="generator_unordered")(
                     delayed(tree.predict_proba)(other) for tree in new
                 ):
-                    total[:, forest.classes_] += some
+                    total[:, forest.classes_] += shares
             # warm_start counts the trees that are there; it does not look at them.
             forest.estimators_[n_grown:] = [None] * len(new)
         validation_mcc[n_trees] = float(matthews_corrcoef(validation[1], sums[0].argmax(1)))

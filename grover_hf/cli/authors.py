@@ -1,4 +1,4 @@
-"""`grover convert-published`, `grover verify-tokenizer`: the authors' checkpoint, and their vocabulary."""
+"""`grover convert-authors`, `grover verify-tokenizer`: the authors' checkpoint, and their vocabulary."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from grover_hf.cli.options import Overwrite
-from grover_hf.cli.tables import print_table
+from grover_hf.cli.printing import print_table
 
 
-def convert_published(
+def convert_authors(
     source: Annotated[str, typer.Argument(help="a name on the Hub, or a folder with its files")],
     output: Annotated[Path, typer.Option(help="folder of the model")],
     revision: Annotated[str | None, typer.Option(help="commit, tag or branch on the Hub")] = None,
@@ -18,7 +18,7 @@ def convert_published(
     """Write the authors' checkpoint (PoetschLab/GROVER) as a clean model: same weights, same ids, no traps."""
     from grover_hf.authors import checkpoint
 
-    conversion = checkpoint.convert_published(source, output, revision=revision, overwrite=overwrite)
+    conversion = checkpoint.convert_authors_checkpoint(source, output, revision=revision, overwrite=overwrite)
     for repair in conversion["repairs"]:
         print(f"repaired: {repair}")
     theirs = "the" if conversion["is_published"] else "not the"
@@ -35,11 +35,14 @@ def verify_tokenizer(
     """Say whether a vocabulary is the authors', and how far it is from theirs; exit code 3 if it differs."""
     from grover_hf.authors import verify as room
 
-    found = room.verify_tokenizer(path, corpus)
-    said = {True: "yes", False: "no", None: "cannot be said"}
-    rows = [(one.quantity, one.authors, one.ours, said[one.agrees]) for one in found.findings]
+    verification = room.verify_tokenizer(path, corpus)
+    words = {True: "yes", False: "no", None: "cannot be said"}
+    rows = [
+        (finding.quantity, finding.authors, finding.ours, words[finding.agrees])
+        for finding in verification.findings
+    ]
     print_table(rows, ("quantity", "authors", "this vocabulary", "agrees"))
-    print(found.verdict)
-    if not found.identical:
+    print(verification.verdict)
+    if not verification.identical:
         # 1 is an error, 2 a wrong call.
         raise typer.Exit(3)

@@ -1,4 +1,4 @@
-"""`grover build`: a verb a dataset."""
+"""`grover build`: a verb for each dataset."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from grover_hf.cli.options import Corpus, DatasetFolder, Overwrite
+from grover_hf.cli.verbs import Verbs
 
-build = typer.Typer(no_args_is_help=True, help="Make a dataset that load_dataset reads.")
+build = typer.Typer(cls=Verbs, no_args_is_help=True, help="Make a dataset that load_dataset reads.")
 
 Chain = Annotated[
     Path | None, typer.Option(help="a chain file, if the promoters are of another assembly than the genome")
@@ -116,7 +117,7 @@ def ctcf(
     corpus: Corpus,
     peaks: Annotated[Path, typer.Option(help="ChIP-seq peaks, BED or narrowPeak")],
     output: DatasetFolder,
-    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to be found in the genome")] = None,
+    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to search the genome for")] = None,
     hits: Annotated[Path | None, typer.Option(help="instead of a motif: FIMO's table of its occurrences")] = None,
     ambiguous: Annotated[
         Path | None, typer.Option(help="less certain peaks: unbound motifs that meet one are left out")

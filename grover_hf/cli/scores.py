@@ -34,7 +34,7 @@ def baselines(
     more = f", {model['trees']} trees of at most {max_trees}" if method == "tfidf" else ""
     print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}){more}")
     if method == "tfidf" and model["n_train_rows"] < model["of_train_rows"]:
-        print(f"trained on {model['n_train_rows']:,} of {model['of_train_rows']:,} rows, for lack of memory")
+        print(f"trained on {model['n_train_rows']:,} of {model['of_train_rows']:,} rows: the memory holds no more")
 
 
 def compare(
@@ -47,11 +47,12 @@ def compare(
     """Say how much better the first is than the second on the same test rows, by paired bootstrap."""
     from grover_hf.metrics.comparison import compare_runs
 
-    found = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
-    for name, result in found["differences"].items():
+    comparison = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
+    for name, result in comparison["differences"].items():
         low, high = result["ci95"]
         print(
-            f"{name}: {found['first'][name]:.4f} - {found['second'][name]:.4f} = {result['difference']:+.4f} "
+            f"{name}: {comparison['first'][name]:.4f} - {comparison['second'][name]:.4f} = "
+            f"{result['difference']:+.4f} "
             f"(95 % {low:+.4f} to {high:+.4f}, p = {result['p_value']:.4g})"
         )
 
@@ -61,8 +62,9 @@ def results(
     output: Annotated[Path | None, typer.Option(help="folder for results.md, results.csv and results.png")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Gather all metrics.json into one table, with the paper's number beside each."""
-    from grover_hf.analysis.results import gather, markdown, write_results
+    """Gather all metrics.json into one table, with the paper's numbers."""
+    from grover_hf.analysis.results.report import write_results
+    from grover_hf.analysis.results.table import gather, markdown
 
     rows = gather(folders)
     print(markdown(rows))

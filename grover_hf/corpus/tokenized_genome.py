@@ -32,8 +32,9 @@ from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named, load_encoder, save_tokenizer
+from grover_hf.tokenization.identity import require_same_vocabulary
 from grover_hf.tokenization.special_tokens import UNK_ID
-from grover_hf.tokenization.vocabulary import require_same_vocabulary, spelled
+from grover_hf.tokenization.vocabulary import spelled
 
 _FORMAT = 2
 _ANCHOR_EVERY = 128
@@ -55,6 +56,21 @@ class IntervalTokens(NamedTuple):
     """The first token begins before the interval."""
     partial_end: bool
     """The last token ends after the interval."""
+    vocabulary_sha256: str
+    """The digest of the vocabulary that the ids belong to."""
+
+    # Tuples of arrays cannot be compared as tuples are.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        """Say how many tokens there are, and where."""
+        where = f", {self.starts[0]}-{self.ends[-1]}" if len(self.starts) else ""
+        partial = [name for name in ("partial_start", "partial_end") if getattr(self, name)]
+        return f"IntervalTokens({', '.join([f'{len(self.input_ids)} tokens{where}', *partial])})"
 
 
 class TokensOfEach(NamedTuple):
@@ -69,8 +85,18 @@ class TokensOfEach(NamedTuple):
     token_ends: NDArray[np.int64]
     """Genome position after the last base of each interval's last token, shape (n,)."""
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
-@dataclass(frozen=True)
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        """Say how many intervals and tokens there are."""
+        return f"TokensOfEach({len(self.token_starts)} intervals, {len(self.input_ids)} tokens)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenizedGenome:
     """A tokenized genome on disk; make one with `build`, read one with `open`.
 
@@ -94,6 +120,14 @@ class TokenizedGenome:
     segments: NDArray[np.int64]
     """Chromosome number, start, end, first token of each segment, shape (n_segments, 4)."""
     anchors: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        """Say where it is, and how much is in it."""
+        n_bases, n_tokens = sum(self.sizes.values()), self.input_ids.size
+        return (
+            f"TokenizedGenome({str(self.path)!r}, {shorten(self.chromosomes, 3)}; {n_bases:,} bases, "
+            f"{n_tokens:,} tokens of {self.encoder.name})"
+        )
 
     @property
     def chromosomes(self) -> list[str]:
@@ -138,7 +172,7 @@ class TokenizedGenome:
             tokenizer: If given, the vocabulary that the ids must belong to.
 
         Raises:
-            InputError: If the folder is no tokenized genome, is incomplete, or has another
+            InputError: If the folder is not a tokenized genome, is incomplete, or has another
                 vocabulary than `tokenizer`.
         """
         path = Path(path)
@@ -146,7 +180,7 @@ class TokenizedGenome:
             facts = json.loads((path / "corpus.json").read_text())
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(
-                f"{path} is no tokenized genome (it has no corpus.json); make one with `grover tokenize`."
+                f"{path} is not a tokenized genome (it has no corpus.json); make one with `grover tokenize`."
             ) from None
         except json.JSONDecodeError:
             raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None
@@ -225,7 +259,7 @@ class TokenizedGenome:
             kept = (starts >= interval.start) & (ends <= interval.end)
             input_ids, starts, ends = input_ids[kept], starts[kept], ends[kept]
             partial_start = partial_end = False
-        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end)
+        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end, self.vocabulary_sha256)
 
     def tokens_in_each(
         self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]

@@ -32,7 +32,7 @@ _HEADER = np.dtype(
 _ROWS_AT_ONCE = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WindowStore:
     """The windows of a split; `open_windows` makes it. What workers get of it is its path alone."""
 

@@ -35,7 +35,7 @@ def read_bed(path: str | Path) -> pd.DataFrame:
         is "+", and then `attrs["has_strands"]` is False.
 
     Raises:
-        InputError: If a line is no BED interval, or holds no base, as in files that count from 1.
+        InputError: If a line is not a BED interval, or holds no base, as in files that count from 1.
     """
     path = Path(path)
     return _with_strand(_read_bed(path, _lines(path), _BED))
@@ -94,7 +94,7 @@ def read_fimo(path: str | Path) -> pd.DataFrame:
     table["start"] -= 1
     p_values = pd.to_numeric(table["p_value"], errors="coerce")
     if p_values.isna().any():
-        raise InputError(f"{path}: p-value {table['p_value'][p_values.isna()].iloc[0]!r} is no number.")
+        raise InputError(f"{path}: p-value {table['p_value'][p_values.isna()].iloc[0]!r} is not a number.")
     table["p_value"] = p_values
     _require_intervals(table, path)
     return table
@@ -107,7 +107,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     fields are missing values, and nothing else is.
 
     Raises:
-        InputError: If it is no table, or has no row.
+        InputError: If it is not a table, or has no row.
     """
     path = Path(path)
     separator = "," if ".csv" in path.suffixes else "\t"
@@ -124,7 +124,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             io.StringIO("\n".join(rows)), sep=separator, dtype=str, keep_default_na=False, na_values=[""]
         )
     except ValueError as error:
-        raise InputError(f"{path} is no table: {error}") from error
+        raise InputError(f"{path} is not a table: {error}") from error
 
 
 def read_intervals(path: str | Path) -> pd.DataFrame:
@@ -155,7 +155,7 @@ def lift_over(promoters: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFrame,
         raise InputError(f"There is no file {chain}.") from None
     except Exception as error:
         # pyliftover has no errors of its own: whatever a damaged file makes it raise.
-        raise InputError(f"{chain} is no chain file: {error}") from error
+        raise InputError(f"{chain} is not a chain file: {error}") from error
     places = [
         converter.convert_coordinate(chrom, tss, strand) or []
         for chrom, tss, strand in zip(promoters["chrom"], promoters["tss"], promoters["strand"], strict=True)
@@ -254,7 +254,7 @@ def _require_intervals(table: pd.DataFrame, path: Path) -> None:
         row = table.iloc[at]
         raise InputError(
             f"{path}, row {at + 1} (comments and header not counted): {row['chrom']}:{row['start']}-{row['end']} "
-            "is no interval: 0 <= start < end "
+            "is not an interval: 0 <= start < end "
             "must hold (0-based, half-open)."
         )
     if n_empty := int((table["end"] == table["start"]).sum()):
@@ -299,7 +299,7 @@ def _from_fps(path: Path, lines: list[str]) -> pd.DataFrame:
     """Read EPD's FPS, the lines FP: name, accession, strand, 1-based position."""
     found = [_FPS.match(line) for line in lines if line.startswith("FP ")]
     if None in found:
-        raise InputError(f"{path}: {lines[found.index(None)][:80]!r} is no FP line of EPD.")
+        raise InputError(f"{path}: {lines[found.index(None)][:80]!r} is not an FP line of EPD.")
     name, accession, strand, position = zip(*(match.groups() for match in found if match), strict=True)
     return pd.DataFrame(
         {

@@ -28,14 +28,16 @@ class Interval:
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end:
             raise InputError(
-                f"{self.chrom}:{self.start}-{self.end} is no interval: "
+                f"{self.chrom}:{self.start}-{self.end} is not an interval: "
                 "0 <= start <= end must hold (0-based, half-open)."
             )
         if self.strand not in ("+", "-"):
-            raise InputError(f"{self} has strand {self.strand!r}; it is '+' or '-'.")
+            raise InputError(
+                f"{self.chrom}:{self.start}-{self.end} has strand {self.strand!r}; a strand is '+' or '-'."
+            )
 
     def __len__(self) -> int:
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"{self.chrom}:{self.start}-{self.end}"
+        return f"{self.chrom}:{self.start}-{self.end}({self.strand})"

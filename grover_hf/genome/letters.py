@@ -14,7 +14,9 @@ BASES = "ACGT"
 IUPAC = "ACGTNRYSWKMBDHV"
 """The letters that a sequence may hold, in upper or lower case."""
 
-_NOT_DNA = re.compile(f"[^{IUPAC}{IUPAC.lower()}]")
+NOT_DNA = re.compile(f"[^{IUPAC}{IUPAC.lower()}]")
+"""Finds what may not stand in a sequence."""
+
 _COMPLEMENT = str.maketrans("ACGTNRYSWKMBDHVacgtnryswkmbdhv", "TGCANYRSWMKVHDBtgcanyrswmkvhdb")
 
 
@@ -49,7 +51,7 @@ def normalized(sequence: object, name: str, mask_token: str | None = None) -> st
     if not sequence:
         raise InputError(f"{name} is empty.")
     bare = sequence.replace(mask_token, "N" * len(mask_token)) if mask_token else sequence
-    if odd := _NOT_DNA.search(bare):
+    if odd := NOT_DNA.search(bare):
         letter = odd.group()
         raise InputError(f"{name} has {letter!r} at position {odd.start()}: {_advice(letter, mask_token)}")
     if not any(base in bare for base in "ACGTacgt"):

@@ -46,7 +46,7 @@ def read_jaspar(path: str | Path) -> tuple[str, NDArray[np.float64]]:
     try:
         values = [list(map(float, match.group(1).split())) for match in rows.values() if match]
     except ValueError as error:
-        raise InputError(f"{path}: a count of {names[0]} is no number: {error}") from None
+        raise InputError(f"{path}: a count of {names[0]} is not a number: {error}") from None
     if len({len(row) for row in values}) != 1 or not values[0]:
         lengths = ", ".join(str(len(row)) for row in values)
         raise InputError(f"{path}: the rows of {names[0]} have {lengths} columns.")

@@ -4,14 +4,13 @@ pyfaidx indexes the file and fetches intervals. A whole chromosome is read past 
 base codes: blocks of whole lines from the file, one compiled pass over each, no Python string.
 """
 
-import gzip
 import hashlib
 import logging
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyfaidx
@@ -22,8 +21,18 @@ from grover_hf._internals.files import atomic_write, cache_dir, file_key
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
+from grover_hf.genome.fasta_index import (
+    FastaRecord,
+    index_text,
+    index_tiles,
+    lines_fit,
+    make_index,
+    mapped,
+    read_index,
+)
+from grover_hf.genome.gzip_files import GZIP_MAGIC, inflate
 from grover_hf.genome.intervals import Interval
-from grover_hf.genome.letters import IUPAC, reverse_complement
+from grover_hf.genome.letters import IUPAC, NOT_DNA, reverse_complement
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +53,8 @@ class ReferenceGenome:
     """A genome in a FASTA file: plain, gzip or bgzip.
 
     A compressed file is inflated once into the cache (see `grover_hf._internals.files`), and the index is
-    made there on first use; nothing is written beside the user's file. An index that stands
-    beside the file and is not older than it is used as it is.
+    made there on first use; nothing is written beside the user's file. An index that stands beside the file is
+    used if it fits the file (`fasta_index.index_tiles`), and else passed over.
 
     Args:
         path: The FASTA file.
@@ -53,7 +62,7 @@ class ReferenceGenome:
             1-22, X and Y that the file has (with or without "chr"), or their names.
 
     Raises:
-        InputError: If the file is missing, empty, truncated, ragged, or no FASTA; if two records
+        InputError: If the file is missing, empty, truncated, ragged, or not FASTA; if two records
             have one name; if a name in `chromosomes` is not in the file.
 
     Examples:
@@ -73,42 +82,57 @@ class ReferenceGenome:
 
     def __init__(self, path: str | Path, chromosomes: str | Sequence[str] | None = None) -> None:
         self.path = Path(path)
-        self._plain = _plain_fasta(self.path)
-        self._index = _open_index(self.path, self._plain)
-        sizes = {name: int(record.rlen) for name, record in self._index.faidx.index.items()}
-        self.chromosomes: list[str] = _choose(list(sizes), chromosomes, self.path)
-        self.sizes: dict[str, int] = {name: sizes[name] for name in self.chromosomes}
+        self._plain, index, self._records = _open_file(self.path)
+        self._identity = file_key(self._plain)
+        self._fasta = pyfaidx.Faidx(str(self._plain), indexname=str(index), rebuild=False, as_raw=True)
+        self._checked = set(self._records) if index.parent == cache_dir() / "fasta" else set()
+        """Records whose lines are known to end where the index says."""
+        names = _choose(list(self._records), chromosomes, self.path)
+        self.sizes: dict[str, int] = {name: self._records[name].size for name in names}
+        """Bases of each chromosome, by name, in the order of the file."""
+        self.chromosomes: list[str] = names
         self.n_ambiguous: dict[str, int] = {}
         """IUPAC codes other than N in the chromosomes that have been read."""
         self._warned_of_iupac = False
 
     def __repr__(self) -> str:
-        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes)})"
+        """Say which file it is, and how much of it is read."""
+        n_bases = sum(self.sizes.values())
+        return f"ReferenceGenome({str(self.path)!r}, {shorten(self.chromosomes, 3)}; {n_bases:,} bases)"
 
     def fetch(self, interval: Interval) -> str:
         """Return the upper-case letters of `interval`; of a "-" interval the reverse complement.
 
         Raises:
-            InputError: If the chromosome is unknown or the interval ends past it.
+            InputError: If the chromosome is unknown, the interval ends past it or holds a letter that is not
+                an IUPAC nucleotide letter, or the file has changed since it was opened.
         """
         self._check(interval)
-        record = self._index.faidx.fetch(interval.chrom, interval.start + 1, interval.end)
-        letters = str(record).upper() if len(interval) else ""
+        if not len(interval):
+            return ""
+        if interval.chrom not in self._checked:
+            # The index is another's: a line that ends elsewhere would shift all bases behind it.
+            if not lines_fit(self._records[interval.chrom], mapped(self._plain)):
+                raise InputError(_uneven(self.path, interval.chrom))
+            self._checked.add(interval.chrom)
+        letters = str(self._fasta.fetch(interval.chrom, interval.start + 1, interval.end)).upper()
+        if odd := NOT_DNA.search(letters):
+            self._refuse_letter(interval.chrom, interval.start + odd.start(), odd.group())
         return letters if interval.strand == "+" else reverse_complement(letters)
 
     def codes(self, chrom: str) -> NDArray[np.uint8]:
         """Return the base codes of a whole chromosome, shape (size,), uint8.
 
         Raises:
-            InputError: If the chromosome is unknown, or holds a letter that is no IUPAC
+            InputError: If the chromosome is unknown, or holds a letter that is not an IUPAC
                 nucleotide code (with record, line and letter), or the file has changed since
                 it was opened.
         """
         self._check(Interval(chrom, 0, 0))
         codes = np.empty(self.sizes[chrom], np.uint8)
 
-        def convert(first: int, last: int) -> int:
-            return self._count_ambiguous(chrom, first, last) if _letters_to_codes(codes[first:last]) else 0
+        def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
+            return self._count_ambiguous(chrom, first, letters()) if _letters_to_codes(codes[first:last]) else 0
 
         n_other = sum(self._read_letters(chrom, codes, convert))
         self.n_ambiguous[chrom] = n_other
@@ -132,7 +156,7 @@ class ReferenceGenome:
         self._check(Interval(chrom, 0, 0))
         case = np.empty(self.sizes[chrom], np.uint8)
 
-        def convert(first: int, last: int) -> int:
+        def convert(first: int, last: int, _: Callable[[], Letters]) -> int:
             # Bit 5 of a letter is its case; lower case becomes 0, a "base", and upper case 4.
             case[first:last] = NOT_ACGT * ((case[first:last] & np.uint8(0x20)) == 0)
             return 0
@@ -161,56 +185,75 @@ class ReferenceGenome:
                 f"{interval} ends past {interval.chrom}, which has {self.sizes[interval.chrom]} bp "
                 f"in {self.path}."
             )
+        if file_key(self._plain) != self._identity:
+            raise InputError(f"{self.path} was changed since it was opened; open it again.")
 
     def _read_letters(
-        self, chrom: str, out: Letters, convert: Callable[[int, int], int]
+        self, chrom: str, out: Letters, convert: Callable[[int, int, Callable[[], Letters]], int]
     ) -> Iterator[int]:
         """Fill `out` with the letters of a chromosome, block by block on two threads.
 
         Right after a block [first, last), while it is in the processor's cache, `convert` turns
-        its letters into something else; what it returns is yielded, in order.
+        its letters into something else; what it returns is yielded, in order. Its last argument
+        gives the letters again, as they stand in the file.
         """
-        record = self._index.faidx.index[chrom]
-        lines_a_block = max(1, _BLOCK_BYTES // max(1, record.lenb))
-        n_lines = -(-out.size // record.lenc) if out.size else 0
+        record = self._records[chrom]
+        n_bases, n_bytes = record.line_bases, record.line_bytes
+        lines_a_block = max(1, _BLOCK_BYTES // max(1, n_bytes))
+        n_lines = -(-out.size // n_bases) if out.size else 0
+        line_end = np.frombuffer(b"\r\n"[2 - (n_bytes - n_bases) :], np.uint8)
 
         def read(line: int) -> int:
-            first = line * record.lenc
-            last = min(out.size, first + lines_a_block * record.lenc)
-            n_full, rest = divmod(last - first, record.lenc)
-            block = np.empty(n_full * record.lenb + rest, np.uint8)
+            first = line * n_bases
+            last = min(out.size, first + lines_a_block * n_bases)
+            n_full, rest = divmod(last - first, n_bases)
+            block = np.empty(n_full * n_bytes + rest, np.uint8)
             with open(self._plain, "rb", buffering=0) as file:
-                file.seek(record.offset + line * record.lenb)
+                file.seek(record.offset + line * n_bytes)
                 n_read = file.readinto(block.data)
-            # The last line of a file needs no newline.
-            if n_read < block.size - (record.lenb - record.lenc if last == out.size and not rest else 0):
+            # The last line of a record may end otherwise, or with the file.
+            is_last_full = last == out.size and not rest
+            if n_read < block.size - (n_bytes - n_bases if is_last_full else 0):
                 raise InputError(f"{self.path} is shorter than its index says; was it changed?")
-            lines = block[: n_full * record.lenb].reshape(n_full, record.lenb)
-            out[first : last - rest].reshape(n_full, record.lenc)[:] = lines[:, : record.lenc]
-            out[last - rest : last] = block[block.size - rest :]
-            return convert(first, last)
+            lines = block[: n_full * n_bytes].reshape(n_full, n_bytes)
+            if (lines[: n_full - is_last_full, n_bases:] != line_end).any():
+                raise InputError(_uneven(self.path, chrom))
+            out[first : last - rest].reshape(n_full, n_bases)[:] = lines[:, :n_bases]
+            last_line = block[block.size - rest :]
+            out[last - rest : last] = last_line
+            return convert(first, last, lambda: np.append(lines[:, :n_bases], last_line))
 
         with ThreadPoolExecutor(2) as threads:
             # Threads are for chromosomes; scaffolds of one block are read faster without.
             run = map if n_lines <= lines_a_block else threads.map
             yield from run(read, range(0, n_lines, lines_a_block))
 
-    def _count_ambiguous(self, chrom: str, first: int, last: int) -> int:
-        """Count IUPAC codes other than ACGTN; any other letter is an error."""
-        text = str(self._index.faidx.fetch(chrom, first + 1, last))
-        letters = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
+    def _count_ambiguous(self, chrom: str, first: int, letters: Letters) -> int:
+        """Count IUPAC codes other than ACGTN in letters from position `first`; any other letter is an error."""
         known = np.isin(letters, _KNOWN)
-        if known.all():
-            return int(np.isin(letters, _AMBIGUOUS).sum())
-        at = int(np.argmin(known))
-        record = self._index.faidx.index[chrom]
+        if not known.all():
+            odd = int(np.argmin(known))
+            self._refuse_letter(chrom, first + odd, chr(letters[odd]))
+        return int(np.isin(letters, _AMBIGUOUS).sum())
+
+    def _refuse_letter(self, chrom: str, position: int, letter: str) -> NoReturn:
+        if letter in "\r\n":
+            raise InputError(_uneven(self.path, chrom))
+        record = self._records[chrom]
         with open(self._plain, "rb") as file:
             header = file.read(record.offset).count(b"\n")
         raise InputError(
-            f"{self.path}, record {chrom}, line {header + (first + at) // record.lenc + 1}: "
-            f"{chr(letters[at])!r} is no nucleotide letter ({IUPAC}, in either case). RNA needs T for "
+            f"{self.path}, record {chrom}, line {header + position // record.line_bases + 1}: "
+            f"{letter!r} is not a nucleotide letter ({IUPAC}, in either case). RNA needs T for "
             "U, and gaps must be N."
         )
+
+
+def _uneven(path: Path, chrom: str) -> str:
+    return (
+        f"{path}, record {chrom}: its lines differ in length (the last may be shorter), or its index is that of "
+        "another file; if there is a .fai beside it, remove it."
+    )
 
 
 def update_genome_digest(digest: "hashlib._Hash", chrom: str, codes: NDArray[np.uint8]) -> None:
@@ -228,17 +271,40 @@ def _choose(names: list[str], wanted: str | Sequence[str] | None, path: Path) ->
             raise InputError(f"{path} has none of the chromosomes 1-22, X, Y; it has {shorten(names)}.")
         return primary
     asked = [wanted] if isinstance(wanted, str) else list(wanted)
-    for name in asked:
-        if name not in names:
-            raise InputError(
-                f"{path} has no chromosome {name!r}; it has {shorten(names)}. "
-                "UCSC names start with 'chr', Ensembl names do not."
-            )
-    return [name for name in names if name in asked]
+    if unknown := set(asked) - set(names):
+        first = next(name for name in asked if name in unknown)
+        raise InputError(
+            f"{path} has no chromosome {first!r}; it has {shorten(names)}. "
+            "UCSC names start with 'chr', Ensembl names do not."
+        )
+    chosen = set(asked)
+    return [name for name in names if name in chosen]
 
 
-def _plain_fasta(path: Path) -> Path:
-    """Return `path`, or the inflated copy of a gzip or bgzip file, made in the cache if needed."""
+def _open_file(path: Path) -> tuple[Path, Path, dict[str, FastaRecord]]:
+    """Return the plain file, its index, and the records by name; what is missing is made in the cache."""
+    packed = _is_gzip(path)
+    folder, key = cache_dir() / "fasta", file_key(path)
+    plain, made_here = folder / f"{key}.fa" if packed else path, folder / f"{key}.fai"
+    if plain.exists() and plain.stat().st_size:
+        data = mapped(plain)
+        for index in (made_here,) if packed else (Path(f"{path}.fai"), made_here):
+            records = read_index(index)
+            if records and index_tiles(records, data):
+                return plain, index, {record.name: record for record in records}
+    if packed:
+        bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
+        with atomic_write(plain) as beside, bar:
+            inflate(path, beside, bar)
+    if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
+        print(f"indexing {path.name}, once ...", file=sys.stderr)
+    records = make_index(mapped(plain), path)
+    with atomic_write(made_here) as beside:
+        beside.write_text(index_text(records), encoding="utf-8")
+    return plain, made_here, {record.name: record for record in records}
+
+
+def _is_gzip(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             magic = file.read(2)
@@ -248,64 +314,9 @@ def _plain_fasta(path: Path) -> Path:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if not magic:
         raise InputError(f"{path} is empty; a FASTA file starts with a line '>name'.")
-    if magic != b"\x1f\x8b":
-        if path.suffix.lower() in (".gz", ".bgz", ".bz2", ".zip"):
-            raise InputError(f"{path} is named like a compressed file but is not gzip; rename or repack it.")
-        return path
-    plain = cache_dir() / "fasta" / f"{file_key(path)}.fa"
-    if plain.exists():
-        return plain
-    bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
-    try:
-        with atomic_write(plain) as beside, open(path, "rb") as packed, open(beside, "wb") as out, bar:
-            with gzip.GzipFile(fileobj=packed) as inflated:
-                while block := inflated.read(1 << 22):
-                    out.write(block)
-                    bar.update(packed.tell() - bar.n)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is no whole gzip file ({error}); copy or download it again.") from error
-    return plain
-
-
-def _open_index(path: Path, plain: Path) -> pyfaidx.Fasta:
-    beside = Path(f"{plain}.fai")
-    if plain == path and beside.exists() and beside.stat().st_mtime >= path.stat().st_mtime:
-        index = beside
-    else:
-        index = cache_dir() / "fasta" / f"{file_key(plain)}.fai"
-    try:
-        if not index.exists():
-            if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
-                print(f"indexing {path.name}, once ...", file=sys.stderr)
-            with atomic_write(index) as fresh:
-                made = pyfaidx.Faidx(str(plain), indexname=str(fresh))
-                _require_even_lines(path, plain, made)
-                made.close()
-        return pyfaidx.Fasta(str(plain), indexname=str(index), as_raw=True, rebuild=False)
-    except InputError:
-        raise
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no FASTA file: it is not text.") from error
-    except (pyfaidx.FastaIndexingError, ValueError) as error:
-        # pyfaidx says which record is ragged, doubled or missing, and names the inflated copy.
-        reason = str(error).replace(str(plain), str(path)).strip()
-        raise InputError(f"{path} cannot be indexed as FASTA: {reason}") from error
-
-
-def _require_even_lines(path: Path, plain: Path, index: pyfaidx.Faidx) -> None:
-    """Refuse records whose last line is longer than the others, which pyfaidx lets pass.
-
-    Where its arithmetic of lines has a line end, it then finds a base.
-    """
-    letters = np.memmap(plain, np.uint8, "r")
-    for name, record in index.index.items():
-        if not record.rlen:
-            continue
-        n_lines = -(-record.rlen // record.lenc)
-        first = record.offset + record.lenb - 1
-        line_ends = letters[first : first + (n_lines - 1) * record.lenb : record.lenb]
-        if (line_ends != ord("\n")).any():
-            raise InputError(f"{path}, record {name}: its lines differ in length (the last may be shorter).")
+    if magic != GZIP_MAGIC and path.suffix.lower() in (".gz", ".bgz", ".bz2", ".zip"):
+        raise InputError(f"{path} is named like a compressed file but is not gzip; rename or repack it.")
+    return magic == GZIP_MAGIC
 
 
 @cached_njit

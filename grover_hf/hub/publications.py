@@ -19,6 +19,7 @@ from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_card
 from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publish import Publication
+from grover_hf.hub.sentence_files import SENTENCE_FILES, sentence_files
 from grover_hf.inference.endpoint_source import handler_requirements, handler_source
 from grover_hf.tokenization.export import load_encoder, portable_config
 
@@ -52,7 +53,7 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     """Return the publication of a model: weights, tokenizer, card, and the endpoint's handler.
 
     Args:
-        run: The folder of a run, or its `model` folder, or what `grover convert-published` made.
+        run: The folder of a run, or its `model` folder, or what `grover convert-authors` made.
         repo: NAMESPACE/NAME.
         license_: If None, the card must name one.
 
@@ -68,12 +69,14 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     files = _present(folder, _MODEL_FILES)
     files |= {name: _portable(folder / name) for name in ("config.json", "tokenizer_config.json")}
     files["README.md"] = _card(folder, "model", repo, license_)
+    if config["architectures"][0].endswith("ForMaskedLM") and "hidden_size" in config:
+        files |= sentence_files(config, _read_json(folder / "tokenizer_config.json"))
     if config["architectures"][0].endswith(_SERVED):
         files |= {"handler.py": handler_source().encode(), "requirements.txt": handler_requirements().encode()}
     return Publication(
         what="model", kind="model", repo=repo, files=files,
         title=f"{config['architectures'][0]}, its tokenizer and its card",
-        replaced=(*_MODEL_FILES, *_PICKLED_WEIGHTS, "handler.py", "requirements.txt"),
+        replaced=(*_MODEL_FILES, *_PICKLED_WEIGHTS, *SENTENCE_FILES, "handler.py", "requirements.txt"),
     )
 
 
@@ -81,11 +84,11 @@ def tokenizer_publication(folder: str | Path, repo: str, license_: License | Non
     """Return the publication of a tokenizer folder of ours, with a card made from its vocabulary.
 
     Raises:
-        InputError: If it is no tokenizer folder of ours, or there is no licence.
+        InputError: If it is not a tokenizer folder of ours, or there is no licence.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; `grover export-tokenizer` makes one of a merges file.")
+        raise InputError(f"{folder} is not a folder; `grover export-tokenizer` makes one of a merges file.")
     encoder = load_encoder(folder)
     _load(folder, lambda: _auto_tokenizer(folder))
     files = _present(folder, _TOKENIZER_FILES)
@@ -107,7 +110,7 @@ def dataset_publication(folder: str | Path, repo: str, license_: License | None 
     folder = Path(folder)
     configs = read_all_facts(folder)
     if not configs:
-        raise InputError(f"{folder} is no dataset made by `grover build`: it has no facts.json.")
+        raise InputError(f"{folder} is not a dataset made by `grover build`: it has no facts.json.")
     files: dict[str, Path | bytes] = {}
     for config in configs:
         require_whole_files(folder, config)
@@ -131,7 +134,7 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     """Return the publication of a tokenized genome, as a dataset repository to download whole.
 
     Raises:
-        InputError: If it is no tokenized genome, its arrays were changed, or there is no licence.
+        InputError: If it is not a tokenized genome, its arrays were changed, or there is no licence.
     """
     corpus = TokenizedGenome.open(folder)
     corpus.require_whole()
@@ -166,7 +169,7 @@ def _card(folder: Path, kind: str, repo: str, license_: License | None) -> bytes
     except FileNotFoundError:
         raise InputError(f"{folder} has no card, README.md: was its making stopped before the end?") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{folder / 'README.md'} is no text: {error}") from error
+        raise InputError(f"{folder / 'README.md'} is not text: {error}") from error
     try:
         return _finished(text, kind, repo, license_)
     except InputError as error:

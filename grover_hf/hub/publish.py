@@ -59,7 +59,7 @@ def repository_name(repo: str) -> str:
     """Return NAMESPACE/NAME; a name alone gets `$GROVER_NAMESPACE`, else the user whose token is used.
 
     Raises:
-        InputError: If it is no name of a repository, or nobody is logged in.
+        InputError: If it is not a name of a repository, or nobody is logged in.
     """
     namespace, slash, name = repo.rpartition("/")
     if not slash:
@@ -67,7 +67,7 @@ def repository_name(repo: str) -> str:
     try:
         validate_repo_id(f"{namespace}/{name}")
     except HFValidationError as error:
-        raise InputError(f"{repo!r} is no name of a repository, NAMESPACE/NAME or NAME alone: {error}") from error
+        raise InputError(f"{repo!r} is not a repository's name, NAMESPACE/NAME or NAME alone: {error}") from error
     return f"{namespace}/{name}"
 
 

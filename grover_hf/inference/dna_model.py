@@ -1,8 +1,8 @@
-"""A trained model on DNA of any length: masks filled, embeddings, classes.
+"""A trained model on DNA of any length: masks filled, embeddings, logits, classes.
 
-Long sequences are read in windows (`reader`, `windows`), and each token's output is taken from
-the window in which it is most central. The handler of an endpoint, which can import nothing of ours, is
-made from the source of this module and of those it imports (`endpoint_source`).
+Long inputs are read in windows (`reader`, `windows`), and each token's output is taken from the window in
+which it is most central. The handler of an endpoint, which can import nothing of ours, is made from the
+source of this module and of those it imports (`endpoint_source`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +22,12 @@ from transformers import (
 )
 
 from grover_hf.errors import InputError
-from grover_hf.inference.reader import Batch, SequenceReader, Tokenized, Window
+from grover_hf.inference.input_rules import InputRules, share_pad_id
+from grover_hf.inference.reader import Batch, LocatedTokens, SequenceReader, Tokenized, Window
+from grover_hf.inference.windows import sum_by_owner
 
 Pooling = Literal["mean", "cls"]
+Inputs = Sequence[str | LocatedTokens]
 Forward = Callable[[dict[str, torch.Tensor]], torch.Tensor]
 
 _HEADS = {
@@ -33,25 +36,51 @@ _HEADS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenEmbeddings:
-    """The vectors of a sequence's tokens, and where each token lies in the sequence as it was given."""
+    """The vectors of an input's tokens, and where each token lies."""
 
     input_ids: NDArray[np.int64]
     """Shape (L,), without special tokens."""
     vectors: NDArray[np.float32]
     """Shape (L, H)."""
     starts: NDArray[np.int64]
-    """In letters of the sequence, shape (L,); a mask is one token of as many letters as it is written with."""
+    """In letters of the sequence as it was given, shape (L,); a mask is one token of as many letters as it is
+    written with. Located tokens keep their own coordinates."""
     ends: NDArray[np.int64]
     """Exclusive, shape (L,)."""
 
+    def __repr__(self) -> str:
+        """Say how many tokens there are."""
+        return f"TokenEmbeddings({len(self.input_ids)} tokens, vectors of {self.vectors.shape[1]})"
+
+
+@dataclass(frozen=True, eq=False)
+class TokenLogits:
+    """What a masked language model says for each token of an input, and where each token lies."""
+
+    input_ids: NDArray[np.int64]
+    """Shape (L,), without special tokens."""
+    logits: NDArray[np.float32]
+    """Over the vocabulary, shape (L, V)."""
+    starts: NDArray[np.int64]
+    """As in `TokenEmbeddings`."""
+    ends: NDArray[np.int64]
+    """Exclusive, shape (L,)."""
+
+    def __repr__(self) -> str:
+        """Say how many tokens there are."""
+        return f"TokenLogits({len(self.input_ids)} tokens, logits over {self.logits.shape[1]} ids)"
+
 
 class DnaModel:
-    """A model and its tokenizer, for sequences of any length.
+    """A model and its tokenizer, for sequences and tokens of any length.
 
-    Every method takes a list of sequences, as `reader.normalized` says what one is, and raises
-    `InputError` for others. What a sequence gives does not depend on the rest of the list.
+    Every method takes a list. Each item is a sequence, which the model's tokenizer reads as it stands
+    (`genome.letters.normalized` says what a sequence is); or tokens with coordinates, such as
+    `TokenizedGenome.tokens_in` gives: these are the genome's own tokens, which do not depend on where one
+    cuts. Windows do not cross a gap in their coordinates. What an item gives does not depend on the rest
+    of the list. Anything else is an `InputError`.
 
     Args:
         model: An encoder of `transformers`, with any head; it is set to evaluation.
@@ -59,7 +88,7 @@ class DnaModel:
         max_batch_tokens: Most tokens that the model computes at once, padding included.
 
     Raises:
-        InputError: If tokenizer and model leave no room for a sequence.
+        InputError: If nothing says how long an input may be, or no room is left for a sequence.
 
     Examples:
         >>> dna = DnaModel.from_pretrained("quickstart/run/model", device="cpu")
@@ -76,7 +105,16 @@ class DnaModel:
     def __init__(self, model: Any, tokenizer: Any, *, max_batch_tokens: int = 16_384) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.reader = SequenceReader(model, tokenizer, max_batch_tokens)
+        share_pad_id(model, tokenizer)
+        self.reader = SequenceReader(InputRules.of(model, tokenizer), tokenizer, max_batch_tokens)
+
+    def __repr__(self) -> str:
+        """Say which model it is, how large, and what it takes at once."""
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return (
+            f"DnaModel({type(self.model).__name__}, {n_parameters / 1e6:,.1f} M parameters, "
+            f"{self.reader.spells_bases.size} token ids, windows of {self.reader.rules.window_tokens} tokens)"
+        )
 
     @classmethod
     def from_pretrained(cls, path: str | Path, *, device: str | None = None, **where: Any) -> "DnaModel":
@@ -98,7 +136,7 @@ class DnaModel:
         return type(self.model).__name__.endswith(head)
 
     def fill_mask(
-        self, sequences: Sequence[str], *, top_k: int = 5, targets: Sequence[str] | None = None
+        self, sequences: Inputs, *, top_k: int = 5, targets: Sequence[str] | None = None
     ) -> list[list[Any]]:
         """Return the best tokens for each mask, in the form of the pipeline "fill-mask" of transformers.
 
@@ -115,15 +153,14 @@ class DnaModel:
         Raises:
             InputError: If the model has no masked-token head, a sequence no mask, or a target no id.
         """
-        if not self.has_head("ForMaskedLM") or self.tokenizer.mask_token is None:
-            raise InputError(f"{type(self.model).__name__} with its tokenizer is no masked language model.")
+        self._require_masked_head()
         vocab_size = self.model.config.vocab_size
         if not 1 <= top_k <= vocab_size:
             raise InputError(f"top_k is {top_k}; it goes from 1 to the {vocab_size} tokens of the vocabulary.")
         candidates = np.arange(vocab_size) if targets is None else self._target_ids(targets)
         read = self.reader.read(sequences, masks=True)
         is_mask = [tokens.input_ids == self.tokenizer.mask_token_id for tokens in read]
-        if missing := [number for number, found in enumerate(is_mask) if not found.any()]:
+        if missing := [number for number, masked in enumerate(is_mask) if not masked.any()]:
             raise InputError(f"sequences[{missing[0]}] has no {self.tokenizer.mask_token} to fill.")
         windows = [
             window
@@ -139,12 +176,12 @@ class DnaModel:
             scores.append(best.values.cpu().numpy())
             tokens.append(candidates[best.indices.cpu().numpy()])
         in_order = np.argsort(np.concatenate(owners), kind="stable")
-        ends = np.cumsum([np.count_nonzero(found) for found in is_mask])[:-1]
+        ends = np.cumsum([np.count_nonzero(masked) for masked in is_mask])[:-1]
         p_best, best_ids = (np.split(np.concatenate(parts)[in_order], ends) for parts in (scores, tokens))
         return [self._filled(one.text, *best) for one, *best in zip(read, p_best, best_ids, strict=True)]
 
     def embed(
-        self, sequences: Sequence[str], *, pooling: Pooling = "mean", layer: int = -1
+        self, sequences: Inputs, *, pooling: Pooling = "mean", layer: int = -1
     ) -> NDArray[np.float32]:
         """Return one vector for each sequence, shape (n_sequences, H).
 
@@ -158,7 +195,7 @@ class DnaModel:
         Raises:
             InputError: If there is no such pooling or layer, or the tokenizer puts no [CLS].
         """
-        cls_id, before = self.tokenizer.cls_token_id, self.reader.before
+        cls_id, before = self.tokenizer.cls_token_id, self.reader.rules.before
         if pooling not in ("mean", "cls"):
             raise InputError(f"There is no pooling {pooling!r}; there are mean and cls.")
         if pooling == "cls" and cls_id not in before:
@@ -177,9 +214,9 @@ class DnaModel:
                 part = weights.to(hidden.device, torch.float32)[:, None] * hidden[:, before.index(cls_id)].float()
             owners.append(batch.owner)
             parts.append(part.cpu().numpy())
-        return _sum_by(np.concatenate(owners), np.concatenate(parts), len(read)).astype(np.float32)
+        return sum_by_owner(np.concatenate(owners), np.concatenate(parts), len(read)).astype(np.float32)
 
-    def embed_tokens(self, sequences: Sequence[str], *, layer: int = -1) -> list[TokenEmbeddings]:
+    def embed_tokens(self, sequences: Inputs, *, layer: int = -1) -> list[TokenEmbeddings]:
         """Return the vectors of each sequence's tokens, with where they lie in the sequence as it was given.
 
         Args:
@@ -189,22 +226,30 @@ class DnaModel:
         Raises:
             InputError: If there is no such layer, or the tokenizer does not know where its tokens lie.
         """
-        if not self.tokenizer.is_fast:
-            raise InputError(f"{type(self.tokenizer).__name__} is no fast tokenizer: it has no offsets of tokens.")
-        hidden_states = self._hidden_states(layer)
-        read = self.reader.read(sequences, masks=True, offsets=True)
-        vectors: list[NDArray[np.float32]] = []
-        for batch, hidden in self._run(read, self.reader.windows(read), hidden_states):
-            vectors = vectors or [np.empty((len(one.input_ids), hidden.shape[-1]), np.float32) for one in read]
-            own = hidden[:, batch.first_column :].float().cpu().numpy()
-            for row, (sequence, start, _, first, last) in zip(own, batch.windows, strict=True):
-                vectors[sequence][start + first : start + last] = row[first:last]
+        read, vectors = self._of_each_token(sequences, self._hidden_states(layer))
         return [
-            TokenEmbeddings(one.input_ids, of_one, one.offsets[:, 0], one.offsets[:, 1])
-            for one, of_one in zip(read, vectors, strict=True)
+            TokenEmbeddings(tokens.input_ids, values, tokens.starts, tokens.ends)
+            for tokens, values in zip(read, vectors, strict=True)
         ]
 
-    def classify(self, sequences: Sequence[str]) -> list[list[dict[str, Any]]]:
+    def token_logits(self, sequences: Inputs) -> list[TokenLogits]:
+        """Return what a masked language model says for each token, masked or not, with where tokens lie.
+
+        Args:
+            sequences: Masks are allowed.
+
+        Raises:
+            InputError: If the model has no masked-token head, or the tokenizer does not know where its
+                tokens lie.
+        """
+        self._require_masked_head()
+        read, logits = self._of_each_token(sequences, lambda inputs: self.model(**inputs).logits)
+        return [
+            TokenLogits(tokens.input_ids, values, tokens.starts, tokens.ends)
+            for tokens, values in zip(read, logits, strict=True)
+        ]
+
+    def classify(self, sequences: Inputs) -> list[list[dict[str, Any]]]:
         """Return all classes of each sequence as {"label", "score"}, the most probable first.
 
         Scores are the softmax of the mean of the windows' logits, as a fine-tuning scores long inputs.
@@ -213,13 +258,13 @@ class DnaModel:
             sequences: Without masks.
 
         Raises:
-            InputError: If the model is no classifier, or one whose classes do not exclude each other.
+            InputError: If the model is not a classifier, or one whose classes do not exclude each other.
         """
         config = self.model.config
         if not self.has_head("ForSequenceClassification"):
-            raise InputError(f"{type(self.model).__name__} has no classes; it is no fine-tuned classifier.")
+            raise InputError(f"{type(self.model).__name__} has no classes: it is not a fine-tuned classifier.")
         if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
-            raise InputError("The outputs of this model are no probabilities of classes that exclude each other.")
+            raise InputError("The outputs of this model are not probabilities of classes that exclude each other.")
         read = self.reader.read(sequences)
         windows = self.reader.windows(read)
         n_windows = np.bincount([window.sequence for window in windows])
@@ -227,21 +272,39 @@ class DnaModel:
         for batch, output in self._run(read, windows, lambda inputs: self.model(**inputs).logits):
             owners.append(batch.owner)
             logits.append(output.float().cpu().numpy())
-        mean = _sum_by(np.concatenate(owners), np.concatenate(logits), len(read)) / n_windows[:, None]
-        scaled = np.exp(mean - mean.max(1, keepdims=True))
-        p_classes = scaled / scaled.sum(1, keepdims=True)
+        mean = sum_by_owner(np.concatenate(owners), np.concatenate(logits), len(read)) / n_windows[:, None]
+        p_classes = torch.from_numpy(mean).softmax(1).numpy()
         best_first = np.argsort(-p_classes, axis=1, kind="stable")
         return [
             [{"label": config.id2label[number], "score": scores[number]} for number in order]
             for scores, order in zip(p_classes.tolist(), best_first.tolist(), strict=True)
         ]
 
+    def _of_each_token(
+        self, sequences: Inputs, forward: Forward
+    ) -> tuple[list[Tokenized], list[NDArray[np.float32]]]:
+        """Return the tokens of each input, and what `forward` gives for each of them, shape (L, ...)."""
+        if not self.tokenizer.is_fast and any(isinstance(sequence, str) for sequence in sequences):
+            raise InputError(f"{type(self.tokenizer).__name__} is not a fast tokenizer: it has no offsets.")
+        read = self.reader.read(sequences, masks=True, offsets=True)
+        values: list[NDArray[np.float32]] = []
+        for batch, output in self._run(read, self.reader.windows(read), forward):
+            values = values or [np.empty((len(one.input_ids), output.shape[-1]), np.float32) for one in read]
+            own = output[:, batch.first_column :].float().cpu().numpy()
+            for row, (sequence, start, _, first, last) in zip(own, batch.windows, strict=True):
+                values[sequence][start + first : start + last] = row[first:last]
+        return read, values
+
+    def _require_masked_head(self) -> None:
+        if not self.has_head("ForMaskedLM") or self.tokenizer.mask_token is None:
+            raise InputError(f"{type(self.model).__name__} with its tokenizer is not a masked language model.")
+
     def _run(
         self, read: list[Tokenized], windows: list[Window], forward: Forward
     ) -> Iterator[tuple[Batch, torch.Tensor]]:
         for batch in self.reader.batches(read, windows):
             arrays = {"input_ids": batch.input_ids}
-            if self.reader.takes_mask:
+            if self.reader.rules.takes_mask:
                 arrays["attention_mask"] = batch.attention_mask
             inputs = {name: torch.from_numpy(array).to(self.model.device) for name, array in arrays.items()}
             # Not around the `yield`: the mode would then hold in the caller's code.
@@ -264,7 +327,7 @@ class DnaModel:
         vocabulary = self.tokenizer.get_vocab()
         ids = {target: vocabulary.get(target.upper()) for target in targets}
         if unknown := [target for target, token_id in ids.items() if token_id is None]:
-            raise InputError(f"{unknown[0]!r} is no token of the model, and so no target.")
+            raise InputError(f"{unknown[0]!r} is not a token of the model; it cannot be a target.")
         return np.unique(np.array(list(ids.values()), np.int64))
 
     def _filled(self, text: str, p_best: NDArray[np.float32], best_ids: NDArray[np.int64]) -> list[Any]:
@@ -280,8 +343,3 @@ class DnaModel:
             ])
         return answers[0] if len(answers) == 1 else answers
 
-
-def _sum_by(owner: NDArray[np.int64], rows: NDArray[np.floating], n_owners: int) -> NDArray[np.float64]:
-    total = np.zeros((n_owners, rows.shape[1]))
-    np.add.at(total, owner, rows)
-    return total

@@ -52,7 +52,7 @@ class EndpointHandler:
         """Return the answer to a request, of lists, dicts, str, int and float alone.
 
         Raises:
-            InputError: If it has no inputs, too much of them, something that is no DNA, a task that the
+            InputError: If it has no inputs, too much of them, something that is not DNA, a task that the
                 model cannot do, or a parameter that the task does not know.
         """
         if "inputs" not in data:

@@ -16,7 +16,10 @@ from grover_hf.errors import InputError
 
 # Read, not imported: publishing need not wait for torch.
 _PACKAGE = Path(__file__).parents[1]
-_MODULES = ("genome.letters", "inference.windows", "inference.reader", "inference.dna_model", "inference.endpoint")
+_MODULES = (
+    "genome.letters", "tokenization.identity", "inference.windows", "inference.input_rules", "inference.reader",
+    "inference.dna_model", "inference.endpoint",
+)
 
 
 def handler_source() -> str:

@@ -1,65 +1,57 @@
-"""Sequences of any length as a model takes them: checked, tokenized whole, in batches of windows.
+"""Sequences and located tokens of any length as a model takes them: checked, in batches of windows.
 
 A sequence is tokenized whole, because its tokens depend on their neighbours; the tokens, not the bases,
-are then cut into windows (`windows`). Nothing is ever cut off.
+are then cut into windows (`windows`). Nothing is ever cut off. Tokens that a genome gives, with their
+coordinates, are taken as they are.
 """
 
-import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from grover_hf.errors import InputError
-from grover_hf.genome.letters import normalized
+from grover_hf.genome.letters import BASES, normalized
+from grover_hf.inference.input_rules import InputRules
 from grover_hf.inference.windows import output_borders, window_starts
+from grover_hf.tokenization.identity import require_same_vocabulary, vocabulary_sha256
 
 
-def longest_input(tokenizer: Any, model: Any) -> int:
-    """Return the most tokens that a model takes, with special tokens.
+class LocatedTokens(Protocol):
+    """Tokens with their coordinates, such as `IntervalTokens` of a tokenized genome."""
 
-    Raises:
-        InputError: If neither tokenizer, configuration nor a table of positions says.
-    """
-    limits = [tokenizer.model_max_length]
-    limits += [getattr(model.config, name, None) for name in ("max_position_embeddings", "max_seq_len")]
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            # RoBERTa and its kin count positions from behind the padding id: the rows before serve no token.
-            limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
-    # Tokenizers that know no limit give an astronomical one.
-    known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < 10**9]
-    if not known:
-        raise InputError("Nothing says how long an input of this model may be: set tokenizer.model_max_length.")
-    return min(known)
-
-
-def special_around(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the ids that a tokenizer puts before and after a sequence.
-
-    Raises:
-        InputError: If it changes the sequence in between.
-    """
-    probe = "ACGT" * 15
-    bare, whole = tokenizer(probe, add_special_tokens=False)["input_ids"], tokenizer(probe)["input_ids"]
-    for first in range(len(whole) - len(bare) + 1):
-        if whole[first : first + len(bare)] == bare:
-            return whole[:first], whole[first + len(bare) :]
-    raise InputError("The model's tokenizer changes a sequence when it adds special tokens; it is of no use here.")
+    @property
+    def input_ids(self) -> NDArray[np.integer]:
+        """Shape (L,), without special tokens; masks are allowed where a method says so."""
+    @property
+    def starts(self) -> NDArray[np.integer]:
+        """Position of each token's first base, ascending, shape (L,)."""
+    @property
+    def ends(self) -> NDArray[np.integer]:
+        """Position after each token's last base, shape (L,)."""
+    @property
+    def vocabulary_sha256(self) -> str:
+        """The digest of the vocabulary that the ids belong to."""
 
 
 class Tokenized(NamedTuple):
     """A sequence as the model reads it."""
 
     text: str
+    """What the tokens spell, in upper case; masks and unknown letters as they were given."""
     input_ids: NDArray[np.int64]
     """Shape (L,), without special tokens."""
     spells_bases: NDArray[np.bool_]
     """Which tokens do: not [UNK], masks and letters that stand for several bases. Shape (L,)."""
-    offsets: NDArray[np.int64]
-    """Start and end of each token in the text, shape (L, 2); empty where nobody asked."""
+    starts: NDArray[np.int64]
+    """Where tokens begin, in the text or the genome, shape (L,); empty where nobody asked."""
+    ends: NDArray[np.int64]
+    """Where they end, exclusive, shape (L,)."""
+    runs: list[tuple[int, int]]
+    """First and last token (exclusive) of each stretch without a gap. Windows do not cross gaps."""
 
 
 class Window(NamedTuple):
@@ -81,7 +73,7 @@ class Batch(NamedTuple):
     attention_mask: NDArray[np.int64]
     """Shape (B, L)."""
     first_column: int
-    """Of the windows' own tokens, behind the special ones."""
+    """Where the windows' own tokens begin, behind the special ones."""
 
     @property
     def owner(self) -> NDArray[np.int64]:
@@ -97,96 +89,130 @@ class Batch(NamedTuple):
 
 
 class SequenceReader:
-    """What stands before a model: from sequences to batches of windows.
+    """From sequences and located tokens to batches of windows.
 
     Args:
-        model: The model, for its longest input.
+        rules: What the model takes.
         tokenizer: Its tokenizer.
-        max_batch_tokens: Most tokens in a batch, padding included; one window there is at least.
-
-    Raises:
-        InputError: If tokenizer and model leave no room for a sequence.
+        max_batch_tokens: Most tokens in a batch, padding included; a batch has one window at least.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, max_batch_tokens: int) -> None:
+    def __init__(self, rules: InputRules, tokenizer: Any, max_batch_tokens: int) -> None:
+        self.rules = rules
         self.tokenizer = tokenizer
-        self.before, self.after = special_around(tokenizer)
-        self._n_special = len(self.before) + len(self.after)
-        self.window_tokens = longest_input(tokenizer, model) - self._n_special
-        if self.window_tokens < 1:
-            raise InputError(f"{self._n_special} special tokens leave no room for a sequence in this model.")
         self._max_batch_tokens = max_batch_tokens
-        self.takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
-        special = set(tokenizer.all_special_tokens)
-        # A table over ids: [UNK] and N are told from bases even where a tokenizer does not declare them.
-        self.spells_bases = np.array([
-            bool(token) and token not in special and set(token.upper()) <= set("ACGT")
-            for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+
+    @cached_property
+    def spells_bases(self) -> NDArray[np.bool_]:
+        """Which ids spell bases, shape (V,)."""
+        special = set(self.tokenizer.all_special_tokens)
+        # By the letters: [UNK] and N are told from bases even where a tokenizer does not declare them.
+        return np.array([
+            bool(token) and token not in special and set(token.upper()) <= set(BASES) for token in self._tokens
         ])
 
-    def read(self, sequences: Sequence[str], *, masks: bool = False, offsets: bool = False) -> list[Tokenized]:
-        """Return the tokens of each sequence.
+    def read(
+        self, inputs: Sequence[str | LocatedTokens], *, masks: bool = False, offsets: bool = False
+    ) -> list[Tokenized]:
+        """Return the tokens of each input.
 
         Args:
-            sequences: As `normalized` says.
+            inputs: Sequences as `letters.normalized` says, or located tokens.
             masks: Whether they may have masks.
-            offsets: Whether to say where tokens lie.
+            offsets: Whether to say where the tokens of sequences lie in them.
 
         Raises:
-            InputError: If there is none, or one of them is no DNA or shorter than any token.
+            InputError: If there is none; if one of them is not DNA, is shorter than any token, or is of
+                another vocabulary; or if located tokens have ids or coordinates that cannot be.
         """
-        if isinstance(sequences, str) or len(sequences) == 0:
+        if isinstance(inputs, str) or len(inputs) == 0:
             raise InputError("sequences is one str, or empty; give a list of one sequence or more.")
-        mask_token = self.tokenizer.mask_token if masks else None
-        texts = [
-            normalized(sequence, f"sequences[{number}]", mask_token) for number, sequence in enumerate(sequences)
-        ]
-        encoded = self.tokenizer(
-            texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False,
-            return_offsets_mapping=offsets, verbose=False,
-        )
-        found = []
-        for number, text in enumerate(texts):
-            input_ids = np.array(encoded["input_ids"][number], np.int64)
-            spells_bases = self.spells_bases[input_ids]
-            if not spells_bases.any():
-                raise InputError(f"sequences[{number}] is shorter than the tokens of this model.")
-            where = encoded["offset_mapping"][number] if offsets else []
-            found.append(Tokenized(text, input_ids, spells_bases, np.array(where, np.int64).reshape(-1, 2)))
-        return found
+        loose = {number: given for number, given in enumerate(inputs) if not hasattr(given, "input_ids")}
+        read = self._read_sequences(loose, masks=masks, offsets=offsets)
+        for number, given in enumerate(inputs):
+            if number not in loose:
+                read[number] = self._read_located(cast(LocatedTokens, given), number, masks=masks)
+        for number, tokens in read.items():
+            if not tokens.spells_bases.any():
+                raise InputError(
+                    f"sequences[{number}] has no token that spells bases: it is shorter than the tokens of this "
+                    "model, or empty."
+                )
+        return [read[number] for number in range(len(inputs))]
 
     def windows(self, read: list[Tokenized]) -> list[Window]:
         """Return the windows of all sequences, in their order."""
         windows = []
         for number, tokens in enumerate(read):
-            n_tokens = len(tokens.input_ids)
-            starts = window_starts(n_tokens, self.window_tokens).tolist()
-            borders = output_borders(n_tokens, self.window_tokens).tolist()
-            for start, first, last in zip(starts, borders[:-1], borders[1:], strict=True):
-                length = min(n_tokens, self.window_tokens)
-                windows.append(Window(number, start, length, first - start, last - start))
+            for run_start, run_end in tokens.runs:
+                n_tokens = run_end - run_start
+                starts = window_starts(n_tokens, self.rules.window_tokens).tolist()
+                borders = output_borders(n_tokens, self.rules.window_tokens).tolist()
+                length = min(n_tokens, self.rules.window_tokens)
+                for start, first, last in zip(starts, borders[:-1], borders[1:], strict=True):
+                    windows.append(Window(number, run_start + start, length, first - start, last - start))
         return windows
 
     def batches(self, read: list[Tokenized], windows: list[Window]) -> Iterator[Batch]:
         """Yield windows of like length together, the longest first; those of one sequence stay in order."""
-        # A model that cannot be told what is padding gets none.
-        pads = self.takes_mask and self.tokenizer.pad_token_id is not None
         waiting: list[Window] = []
         for window in sorted(windows, key=lambda window: -window.length):
             if waiting:
                 longest = waiting[0].length
-                full = (len(waiting) + 1) * (longest + self._n_special) > self._max_batch_tokens
-                if full or (window.length < longest and not pads):
+                full = (len(waiting) + 1) * (longest + self.rules.n_special) > self._max_batch_tokens
+                full |= len(waiting) == self.rules.max_rows
+                if full or (window.length < longest and not self.rules.pads):
                     yield self._batch(read, waiting)
                     waiting = []
             waiting.append(window)
         yield self._batch(read, waiting)
 
+    def _read_sequences(self, sequences: dict[int, Any], *, masks: bool, offsets: bool) -> dict[int, Tokenized]:
+        if not sequences:
+            return {}
+        mask_token = self.tokenizer.mask_token if masks else None
+        texts = [normalized(given, f"sequences[{number}]", mask_token) for number, given in sequences.items()]
+        encoded = self.tokenizer(
+            texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False,
+            return_offsets_mapping=offsets, verbose=False,
+        )
+        read = {}
+        for row, (number, text) in enumerate(zip(sequences, texts, strict=True)):
+            input_ids = np.array(encoded["input_ids"][row], np.int64)
+            spans = encoded["offset_mapping"][row] if offsets else []
+            starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
+            whole = [(0, len(input_ids))]
+            read[number] = Tokenized(text, input_ids, self.spells_bases[input_ids], starts, ends, whole)
+        return read
+
+    def _read_located(self, tokens: LocatedTokens, number: int, *, masks: bool) -> Tokenized:
+        what = f"sequences[{number}]"
+        require_same_vocabulary(
+            tokens.vocabulary_sha256, self._vocabulary_sha256, what=what, other="the model's tokenizer"
+        )
+        input_ids, starts, ends = (np.asarray(a, np.int64) for a in (tokens.input_ids, tokens.starts, tokens.ends))
+        if not input_ids.shape == starts.shape == ends.shape == (input_ids.size,):
+            raise InputError(f"{what} has {input_ids.shape} ids, {starts.shape} starts and {ends.shape} ends.")
+        is_mask = input_ids == self.tokenizer.mask_token_id if masks else np.zeros(input_ids.size, bool)
+        known = (input_ids >= 0) & (input_ids < self.spells_bases.size)
+        spells_bases = self.spells_bases[np.where(known, input_ids, 0)] & known
+        if odd := np.flatnonzero(~spells_bases & ~is_mask).tolist():
+            raise InputError(f"{what} has the id {input_ids[odd[0]]}, which spells no bases, at token {odd[0]}.")
+        if (ends <= starts).any() or (starts[1:] < ends[:-1]).any():
+            raise InputError(f"{what} has tokens that are empty, overlap, or are not in ascending order.")
+        borders = [0, *(np.flatnonzero(starts[1:] > ends[:-1]) + 1).tolist(), input_ids.size]
+        runs = [(first, last) for first, last in pairwise(borders) if first < last]
+        text = "".join(self._tokens[token] for token in input_ids)
+        return Tokenized(text, input_ids, spells_bases, starts, ends, runs)
+
     def _batch(self, read: list[Tokenized], windows: list[Window]) -> Batch:
-        lengths = np.array([window.length for window in windows]) + self._n_special
-        input_ids = np.full((len(windows), lengths.max()), self.tokenizer.pad_token_id or 0, np.int64)
-        for row, length, window in zip(input_ids, lengths, windows, strict=True):
-            tokens = read[window.sequence].input_ids[window.start : window.start + window.length]
-            row[:length] = np.concatenate([self.before, tokens, self.after])
-        mask = np.arange(input_ids.shape[1]) < lengths[:, None]
-        return Batch(windows, input_ids, mask.astype(np.int64), len(self.before))
+        tokens = [read[w.sequence].input_ids[w.start : w.start + w.length] for w in windows]
+        return Batch(windows, *self.rules.batch(tokens), len(self.rules.before))
+
+    @cached_property
+    def _tokens(self) -> list[str]:
+        return [token or "" for token in self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))]
+
+    @cached_property
+    def _vocabulary_sha256(self) -> str:
+        return vocabulary_sha256(self._tokens)

@@ -36,3 +36,16 @@ def output_borders(n_tokens: int, window_tokens: int = 510) -> NDArray[np.int64]
     # The middles of two neighbours are (starts + window_tokens - 1) / 2; a token halfway is the earlier's.
     between = (starts[:-1] + starts[1:] + window_tokens + 1) // 2
     return np.concatenate([[0], between, [n_tokens]])
+
+
+def sum_by_owner(owner: NDArray[np.integer], rows: NDArray[np.floating], n_owners: int) -> NDArray[np.float64]:
+    """Return the sums of the rows that belong to each owner, shape (n_owners, C).
+
+    Args:
+        owner: The owner of each row, from 0, shape (n_rows,).
+        rows: What windows gave, shape (n_rows, C).
+        n_owners: How many owners there are.
+    """
+    total = np.zeros((n_owners, rows.shape[1]))
+    np.add.at(total, owner, rows)
+    return total

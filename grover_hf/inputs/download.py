@@ -5,6 +5,7 @@ cannot resume one.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,8 @@ from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
 from grover_hf.inputs.sources import SOURCES, File, Source
 
+logger = logging.getLogger(__name__)
+
 _BLOCK_BYTES = 1 << 17
 _TIMEOUT_S = 60.0
 
@@ -31,7 +34,7 @@ _TIMEOUT_S = 60.0
 def fetch(
     name: str, folder: str | Path, *, overwrite: bool = False, sources: Mapping[str, Source] = SOURCES
 ) -> list[Path]:
-    """Download a public input; print what it is, its terms, and what came.
+    """Download a public input; log what it is, its terms, and what came.
 
     A stopped download leaves `NAME.part` and `NAME.part.json`, from which the same call goes on.
 
@@ -51,7 +54,7 @@ def fetch(
     if name not in sources:
         raise InputError(f"There is no input {name!r}; there are {', '.join(sources)}.")
     source = sources[name]
-    print(
+    logger.info(
         f"{name}: {source.description}\nfor: {source.used_by}\nlicence: {source.licence}\n"
         f"cite: {source.citation}\npage: {source.page}"
     )
@@ -80,28 +83,28 @@ def _fetch_file(file: File, path: Path, source: Source, *, overwrite: bool) -> P
         digest = f"its {algorithm} is {got}, as it should be"
     else:
         digest = f"no digest is known for it; the SHA-256 of what {'is there' if there else 'came'} is {got}"
-    print(f"{path}: {state}; {path.stat().st_size:,} bytes; {digest}")
+    logger.info(f"{path}: {state}; {path.stat().st_size:,} bytes; {digest}")
     return path
 
 
 def _download(file: File, path: Path, source: Source) -> None:
-    with atomic_write(path) as beside:
+    with atomic_write(path) as part:
         try:
             pooch.retrieve(
-                file.url, known_hash=file.digest, fname=beside.name, path=beside.parent,
+                file.url, known_hash=file.digest, fname=part.name, path=part.parent,
                 downloader=_Resuming(file, path, source.tried),
             )
         except InputError:
             raise
         except ValueError as error:
             # The digest is not that of the table; pooch names both and has removed what came.
-            text = str(error).replace(beside.name, path.name)
+            text = str(error).replace(part.name, path.name)
             raise InputError(f"{path} was not written. {text} Its address is {file.url}.") from error
 
 
 @dataclass(frozen=True)
 class _Resuming:
-    """A downloader for pooch that goes on from `NAME.part`, beside the file to come."""
+    """A downloader for pooch that goes on from `NAME.part`, next to the file to come."""
 
     file: File
     path: Path
@@ -135,13 +138,13 @@ class _Resuming:
             if answer.status == HTTPStatus.OK or goes_on:
                 if not goes_on:
                     part.unlink(missing_ok=True)
-                    with atomic_write(state) as beside:
-                        beside.write_text(json.dumps(version))
+                    with atomic_write(state) as state_part:
+                        state_part.write_text(json.dumps(version))
                 self._append(answer, part, n_bytes)
                 return
         if not start:
             raise self._error(f"status {answer.status}")
-        # The file is another one since, so the answer to a range is of no use.
+        # The file has changed since, so the answer to a range is of no use.
         part.unlink()
         self._transfer(part, state)
 
@@ -190,10 +193,10 @@ class _Resuming:
 
 
 def _extent(answer: Any) -> tuple[int | None, int | None]:
-    """Return the first byte that an answer holds, and the size of the whole file; None if not said."""
+    """Return the first byte that an answer holds, and the size of the whole file; None if unknown."""
     if answer.status == HTTPStatus.OK:
         length = answer.headers["Content-Length"] or ""
         return 0, int(length) if length.isdigit() else None
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers["Content-Range"] or "")
-    first, n_bytes = found.groups() if found else (None, None)
+    matched = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers["Content-Range"] or "")
+    first, n_bytes = matched.groups() if matched else (None, None)
     return int(first) if first else None, int(n_bytes) if n_bytes and n_bytes != "*" else None

@@ -1,7 +1,7 @@
 """The table of public inputs: addresses, sizes, digests, terms.
 
-It was written without a network: no address was tried. `Source.tried` says so, and is to be set
-to the day on which somebody fetched the source whole.
+It was written without a network, and no address was tried. `Source.tried` says so; set it to the day on which
+somebody fetched the whole source.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ the true state until the two agree, which takes a few bases and is exact in ever
 """
 
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from grover_hf.tokenization.encoding import Encoding, encode_around_unknown
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, UNK_ID
 from grover_hf.tokenization.vocabulary import token_lengths
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class GenomeEncoder:
@@ -52,6 +55,16 @@ class GenomeEncoder:
         self._scratch = threading.local()
         self._building = threading.Lock()
         self._built: _Tables | None = None
+
+    def __repr__(self) -> str:
+        """Say which vocabulary it encodes with."""
+        return f"GenomeEncoder({self.name}, {len(self.tokens)} token ids)"
+
+    def backend(self) -> "Tokenizer":
+        """Return the tokenizer of `tokenizers` with the same ids."""
+        from grover_hf.tokenization.fast_tokenizer import bpe_backend
+
+        return bpe_backend(self.tokens, self.merges.merges)
 
     def encode(self, sequence: str | bytes | NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Return the token ids of a sequence, without [CLS] and [SEP].

@@ -9,49 +9,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-)
+from typing import Any
 
 from grover_hf._internals.files import atomic_folder
 from grover_hf.errors import InputError
-from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tokenization.fast_tokenizer import SETTINGS, SPECIAL_NAMES
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
-from grover_hf.tokenization.special_tokens import CLS_ID, MODEL_MAX_LENGTH, SEP_ID, SPECIAL_TOKENS
+from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-_NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
-_SETTINGS: dict[str, Any] = {
-    **dict(zip(_NAMES, SPECIAL_TOKENS, strict=True)),
-    "clean_up_tokenization_spaces": False,
-    "model_max_length": MODEL_MAX_LENGTH,
-    "padding_side": "right",
-}
-
-
-def bpe_tokenizer(merges: MergeTable) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of a merge table; `grover export-tokenizer` saves the same."""
-    return _as_pretrained(_backend(GenomeEncoder(merges)))
-
-
-def kmer_tokenizer(k: int) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of non-overlapping k-mers; the tail of a sequence is one [UNK]."""
-    return _as_pretrained(_backend(KmerEncoder(k)))
 
 
 def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
@@ -62,9 +31,9 @@ def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
 
 def write_tokenizer_files(encoder: Encoder, folder: Path) -> None:
     """Write the tokenizer's files into an existing folder, a model's folder say."""
-    _backend(encoder).save(str(folder / "tokenizer.json"))
-    config = {**_SETTINGS, "tokenizer_class": "PreTrainedTokenizerFast"}
-    special = {name: _SETTINGS[name] for name in _NAMES}
+    encoder.backend().save(str(folder / "tokenizer.json"))
+    config = {**SETTINGS, "tokenizer_class": "PreTrainedTokenizerFast"}
+    special = {name: SETTINGS[name] for name in SPECIAL_NAMES}
     for name, content in (("tokenizer_config", config), ("special_tokens_map", special)):
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
 
@@ -94,9 +63,9 @@ def load_encoder(path: str | Path) -> Encoder:
         content = json.loads((path / "tokenizer.json").read_text())
         model = content["model"]
     except FileNotFoundError:
-        raise InputError(f"{path} is no tokenizer folder: it has no tokenizer.json.") from None
+        raise InputError(f"{path} is not a tokenizer folder: it has no tokenizer.json.") from None
     except (json.JSONDecodeError, KeyError, TypeError):
-        raise InputError(f"{path / 'tokenizer.json'} is no tokenizer file, or was cut short.") from None
+        raise InputError(f"{path / 'tokenizer.json'} is not a tokenizer file, or was cut short.") from None
     ids = sorted(model["vocab"], key=model["vocab"].__getitem__)
     encoder: Encoder
     if model["type"] == "BPE":
@@ -106,7 +75,7 @@ def load_encoder(path: str | Path) -> Encoder:
         encoder = KmerEncoder(len(ids[-1]))
     if tuple(ids) != encoder.tokens:
         raise InputError(
-            f"{path} has a vocabulary that is laid out otherwise: ours is {' '.join(SPECIAL_TOKENS)}, "
+            f"{path} has ids in another order than ours, which is {' '.join(SPECIAL_TOKENS)}, "
             "then A C G T and the merges, or then all k-mers in alphabetical order."
         )
     return encoder
@@ -131,41 +100,3 @@ def vocabulary_encoder(merges: Path | None, n_cycles: int | None, k: int | None)
         return KmerEncoder(k)
     table = MergeTable.read(merges)
     return GenomeEncoder(table if n_cycles is None else table.first(n_cycles))
-
-
-def _backend(encoder: Encoder) -> Tokenizer:
-    ids = {token: i for i, token in enumerate(encoder.tokens)}
-    one_letter = pre_tokenizers.Split(Regex(f"[^{BASES}]"), "isolated")
-    model: models.Model
-    split: pre_tokenizers.PreTokenizer
-    if isinstance(encoder, GenomeEncoder):
-        model = models.BPE(vocab=ids, merges=list(encoder.merges.merges), unk_token="[UNK]")
-        split = one_letter
-    elif isinstance(encoder, KmerEncoder):
-        model = models.WordLevel(vocab=ids, unk_token="[UNK]")
-        kmer = pre_tokenizers.Split(Regex(f"[{BASES}]{{{encoder.k}}}"), "isolated")
-        split = pre_tokenizers.Sequence([one_letter, kmer])
-    else:
-        raise TypeError(f"{encoder!r} is neither a GenomeEncoder nor a KmerEncoder.")
-    tokenizer = Tokenizer(model)
-    # tokenizers has no upper-case normalizer.
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Replace(base.lower(), base) for base in BASES]
-    )
-    tokenizer.pre_tokenizer = split
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS]:0 $A:0 [SEP]:0",
-        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", CLS_ID), ("[SEP]", SEP_ID)],
-    )
-    tokenizer.decoder = decoders.Fuse()
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
-    )
-    return tokenizer
-
-
-def _as_pretrained(backend: Tokenizer) -> PreTrainedTokenizerFast:
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **_SETTINGS)

@@ -6,6 +6,7 @@ models"). A tail shorter than k is one [UNK].
 
 import itertools
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,13 @@ from grover_hf.errors import InputError
 from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.encoding import Encoding, encode_around_unknown
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS, UNK_ID
-from grover_hf.tokenization.vocabulary import token_lengths, vocabulary_sha256
+from grover_hf.tokenization.vocabulary import token_lengths
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 MAX_K = 7
 """Ids are uint16: 4**8 k-mers would not fit."""
@@ -50,6 +56,26 @@ class KmerEncoder:
     def vocabulary_sha256(self) -> str:
         """The digest that corpora, datasets and checkpoints carry."""
         return vocabulary_sha256(self.tokens)
+
+    def __repr__(self) -> str:
+        """Say which vocabulary it encodes with."""
+        return f"KmerEncoder({self.k}, {len(self.tokens)} token ids)"
+
+    def backend(self) -> "Tokenizer":
+        """Return the tokenizer of `tokenizers` with the same ids."""
+        from grover_hf.tokenization.fast_tokenizer import kmer_backend
+
+        return kmer_backend(self.tokens, self.k)
+
+    def to_tokenizer(self) -> "PreTrainedTokenizerFast":
+        """Return the tokenizer of transformers with the same ids; the tail of a sequence is one [UNK].
+
+        >>> KmerEncoder(3).to_tokenizer().tokenize("ACGTTTA")
+        ['ACG', 'TTT', '[UNK]']
+        """
+        from grover_hf.tokenization.fast_tokenizer import as_pretrained
+
+        return as_pretrained(self.backend())
 
     def encode(self, sequence: str | bytes | NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Return the token ids of a sequence (see `GenomeEncoder.encode`)."""

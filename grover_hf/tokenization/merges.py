@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
+from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 HEADER = "#version: 0.2"
 """The first line of a merges file, as `tokenizers` writes it; ours adds `key=value` facts."""
@@ -19,7 +23,7 @@ HEADER = "#version: 0.2"
 Merge = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MergeTable:
     """The merges of a byte-pair encoding over A, C, G, T, in the order learnt.
 
@@ -48,7 +52,7 @@ class MergeTable:
         for cycle, (left, right) in enumerate(self.merges, 1):
             for token in (left, right):
                 if not token or set(token) - set(BASES):
-                    raise InputError(f"merge {cycle} has {token!r}, which is no word over A, C, G, T.")
+                    raise InputError(f"merge {cycle} has {token!r}, which is not a word over A, C, G, T.")
                 if token not in known:
                     raise InputError(
                         f"merge {cycle} ({left} {right}) needs {token!r}, which no earlier merge "
@@ -60,6 +64,10 @@ class MergeTable:
 
     def __len__(self) -> int:
         return len(self.merges)
+
+    def __repr__(self) -> str:
+        """Say how many merges and ids there are, and which vocabulary it is."""
+        return f"MergeTable({len(self)} merges, {self.vocab_size} token ids, sha256 {self.vocabulary_sha256[:12]})"
 
     @property
     def n_cycles(self) -> int:
@@ -90,6 +98,16 @@ class MergeTable:
         if not 0 <= n_cycles <= len(self):
             raise InputError(f"{n_cycles} cycles were asked for; the table has {len(self)}.")
         return MergeTable(self.merges[:n_cycles])
+
+    def to_tokenizer(self) -> PreTrainedTokenizerFast:
+        """Return the tokenizer of transformers with the same ids; `grover export-tokenizer` saves the same.
+
+        >>> MergeTable((("T", "G"), ("C", "A"))).to_tokenizer().tokenize("TGCACC")
+        ['TG', 'CA', 'C', 'C']
+        """
+        from grover_hf.tokenization.fast_tokenizer import as_pretrained, bpe_backend
+
+        return as_pretrained(bpe_backend(self.tokens, self.merges))
 
     @classmethod
     def read(cls, path: str | Path) -> MergeTable:
@@ -140,10 +158,10 @@ def read_merge_lines(path: Path) -> tuple[list[Merge], dict[str, str]]:
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name the merges file in it.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no merges file over A, C, G, T: it is not plain text.") from None
+        raise InputError(f"{path} is not a merges file over A, C, G, T: it is not plain text.") from None
     lines = text.split("\n")
     if not lines[0].startswith("#version"):
-        raise InputError(f"{path} is no merges file: its first line is not '#version: ...'.")
+        raise InputError(f"{path} is not a merges file: its first line is not '#version: ...'.")
     if lines[-1]:
         raise InputError(f"{path} ends in the middle of line {len(lines)}: it was cut short.")
     facts = dict(fact.split("=", 1) for fact in lines[0].split()[2:] if "=" in fact)

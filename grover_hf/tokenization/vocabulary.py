@@ -1,6 +1,5 @@
-"""What identifies a vocabulary: its token strings in id order, and their digest."""
+"""The tokens of a vocabulary in id order: how many bases they spell, and which."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +10,6 @@ from grover_hf.errors import InputError
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 _HEAD_BASES = 16
-
-
-def vocabulary_sha256(tokens: Sequence[str]) -> str:
-    """Return the SHA-256 of the token strings, specials included, joined by newline in id order."""
-    return hashlib.sha256("\n".join(tokens).encode()).hexdigest()
 
 
 def token_lengths(tokens: Sequence[str]) -> NDArray[np.uint16]:
@@ -60,12 +54,3 @@ def _spell(
         for i in range(_HEAD_BASES, lengths[token]):
             out[at + np.uint64(i)] = letters[firsts[token] + i]
         at += np.uint64(lengths[token])
-
-
-def require_same_vocabulary(have: str, want: str, *, what: str, other: str) -> None:
-    """Raise `InputError` if two vocabulary digests differ, naming both."""
-    if have != want:
-        raise InputError(
-            f"{what} has vocabulary {have[:12]}..., but {other} has {want[:12]}...: ids of one mean "
-            "other tokens in the other. Tokenize again with the same tokenizer."
-        )

@@ -24,9 +24,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, P
 from typer.testing import CliRunner
 
 from grover_hf.authors import checkpoint as published
-from grover_hf.authors.checkpoint import convert_published, load_published
+from grover_hf.authors.checkpoint import convert_authors_checkpoint, load_authors_checkpoint
 from grover_hf.authors.known_files import KNOWN_FILES, KnownFile
-from grover_hf.authors.vocabulary import read_published_vocabulary
+from grover_hf.authors.vocabulary import read_authors_vocabulary
 from grover_hf.cli import authors as cli
 from grover_hf.errors import InputError
 from grover_hf.tokenization.export import load_encoder
@@ -42,7 +42,7 @@ def raw(simulated_merges, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(raw):
-    return load_published(raw)
+    return load_authors_checkpoint(raw)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def their_tokenizer(raw):
 @pytest.fixture(scope="module")
 def converted(raw, tmp_path_factory):
     folder = tmp_path_factory.mktemp("converted") / "clean"
-    convert_published(raw, folder)
+    convert_authors_checkpoint(raw, folder)
     return folder
 
 
@@ -141,7 +141,7 @@ def test_logits_are_those_of_their_weights(raw, loaded):
 
 
 def test_model_and_tokenizer_unpack_and_serve_a_pipeline(raw):
-    model, tokenizer = load_published(raw)
+    model, tokenizer = load_authors_checkpoint(raw)
     found = pipeline("fill-mask", model=model, tokenizer=tokenizer, device="cpu")(f"{SEQUENCE}[MASK]{SEQUENCE}")
     assert len(found) == 5
 
@@ -150,9 +150,9 @@ def test_model_and_tokenizer_unpack_and_serve_a_pipeline(raw):
 def test_other_orders_of_the_bases_and_merges_as_pairs_keep_their_ids(simulated_merges, tmp_path, layout):
     raw = stand_in.write_stand_in(tmp_path / "raw", simulated_merges.merges, **layout)
     theirs = Tokenizer.from_file(str(raw / "tokenizer.json"))
-    convert_published(raw, tmp_path / "clean")
+    convert_authors_checkpoint(raw, tmp_path / "clean")
     sequence = f"{SEQUENCE}NNGACT"
-    for tokenizer in (load_published(raw).tokenizer, AutoTokenizer.from_pretrained(tmp_path / "clean")):
+    for tokenizer in (load_authors_checkpoint(raw).tokenizer, AutoTokenizer.from_pretrained(tmp_path / "clean")):
         assert tokenizer(sequence).input_ids == theirs.encode(sequence).ids
         assert tokenizer.convert_ids_to_tokens([5, 6, 7, 8]) == list(layout.get("bases", "ACGT"))
 
@@ -186,7 +186,7 @@ def test_auto_classes_load_what_is_converted(converted, loaded, their_tokenizer)
     ids = tokenizer(SEQUENCE, return_tensors="pt")
     with torch.no_grad():
         assert torch.equal(model(**ids).logits, loaded.model(**ids).logits)
-    assert load_encoder(converted).tokens == read_published_vocabulary(converted).tokens
+    assert load_encoder(converted).tokens == read_authors_vocabulary(converted).tokens
 
 
 def test_what_is_converted_has_nothing_of_the_old_files(converted):
@@ -213,7 +213,7 @@ def test_the_facts_are_digests_and_repairs(converted, raw):
 
 
 def test_a_conversion_converted_again_has_nothing_left_to_repair(converted, tmp_path):
-    again = convert_published(converted, tmp_path / "again")
+    again = convert_authors_checkpoint(converted, tmp_path / "again")
     assert [repair for repair in again["repairs"] if not repair.startswith("config.json")] == []
     for name in ("model.safetensors", "tokenizer.json"):
         assert (tmp_path / "again" / name).read_bytes() == (converted / name).read_bytes()
@@ -257,7 +257,7 @@ def test_of_the_authors_own_files_the_card_says_so(raw, tmp_path, monkeypatch):
         for path in raw.iterdir()
     }
     monkeypatch.setattr(published, "KNOWN_FILES", theirs)
-    assert convert_published(raw, tmp_path / "clean")["is_published"]
+    assert convert_authors_checkpoint(raw, tmp_path / "clean")["is_published"]
     card = (tmp_path / "clean" / "README.md").read_text()
     assert "at `6b22311`, unchanged" in card
     assert "not the authors'" not in card
@@ -265,16 +265,16 @@ def test_of_the_authors_own_files_the_card_says_so(raw, tmp_path, monkeypatch):
 
 
 def test_an_earlier_conversion_is_replaced_only_on_request(raw, tmp_path):
-    convert_published(raw, tmp_path / "clean")
+    convert_authors_checkpoint(raw, tmp_path / "clean")
     with pytest.raises(InputError, match="--overwrite"):
-        convert_published(raw, tmp_path / "clean")
-    convert_published(raw, tmp_path / "clean", overwrite=True)
+        convert_authors_checkpoint(raw, tmp_path / "clean")
+    convert_authors_checkpoint(raw, tmp_path / "clean", overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match=r"it has no conversion.json"):
-        convert_published(raw, tmp_path / "mine", overwrite=True)
+        convert_authors_checkpoint(raw, tmp_path / "mine", overwrite=True)
     with pytest.raises(InputError, match="is, or holds, the input"):
-        convert_published(raw, raw, overwrite=True)
+        convert_authors_checkpoint(raw, raw, overwrite=True)
 
 
 class Foreign:
@@ -291,7 +291,7 @@ def test_what_a_pickle_holds_beside_weights_is_refused_and_not_run(damaged, tmp_
     trace = tmp_path / "it ran"
     change_weights(damaged / "pytorch_model.bin", lambda weights: weights.update(extra=Foreign(trace)))
     with pytest.raises(InputError, match="None of it was run"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     assert not trace.exists()
     torch.load(damaged / "pytorch_model.bin", weights_only=False)
     assert trace.exists()
@@ -303,7 +303,7 @@ def test_safetensors_are_taken_before_pickled_weights(damaged, loaded):
     untied = {name: weight for name, weight in weights.items() if name not in tied}
     save_file(untied, damaged / "model.safetensors")
     (damaged / "pytorch_model.bin").write_bytes(b"no weights")
-    ours, theirs = load_published(damaged).model.state_dict(), loaded.model.state_dict()
+    ours, theirs = load_authors_checkpoint(damaged).model.state_dict(), loaded.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -322,13 +322,13 @@ DECODER = "cls.predictions.decoder.weight"
         (lambda w: w.update({DECODER: w[DECODER] + 1}), f"{DECODER} is not {WORD}"),
         (lambda w: w[NORM].fill_(float("nan")), f"{NORM} has values"),
         (lambda w: w.update({NORM: torch.arange(32)}), f"{NORM} has values"),
-        (lambda w: w.update(epoch=3), "no table of names and weights"),
+        (lambda w: w.update(epoch=3), "not a table of names and weights"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(damaged, change, message):
     change_weights(damaged / "pytorch_model.bin", change)
     with pytest.raises(InputError, match=message):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 def test_a_changed_byte_in_pickled_weights_raises_no_other_error_than_ours(damaged):
@@ -346,13 +346,13 @@ def test_damaged_weights_are_refused(damaged):
     path = damaged / "pytorch_model.bin"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="damaged, or was cut short"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     path.unlink()
     with pytest.raises(InputError, match=r"neither model.safetensors nor pytorch_model.bin"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     (damaged / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(InputError, match="damaged, or was cut short"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_damaged_weights_are_refused(damaged):
 def test_a_config_that_does_not_fit_is_refused(damaged, change, message):
     change_json(damaged / "config.json", change)
     with pytest.raises(InputError, match=message):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 def swap(ids, first, second):
@@ -391,11 +391,11 @@ def rename(ids, old, new):
         (lambda m, v: m["merges"].pop(4), "which no earlier merge makes"),
         (lambda m, v: m["merges"].pop(), "id 608 is .*, where None should be"),
         (lambda m, v: m["merges"].pop(0), r"joins \['C', 'G', 'T'\] with nothing"),
-        (lambda m, v: m["merges"].append("A B C"), "no tokenizer file"),
-        (lambda m, v: m["merges"].append([1, 2]), "'1', which is no word over"),
-        (lambda m, v: v.update(A="five"), "no tokenizer file"),
-        (lambda m, v: m.pop("merges"), "no tokenizer file"),
-        (lambda m, v: m.update(type="WordPiece"), "no byte-pair encoding but WordPiece"),
+        (lambda m, v: m["merges"].append("A B C"), "not a tokenizer file"),
+        (lambda m, v: m["merges"].append([1, 2]), "'1', which is not a word over"),
+        (lambda m, v: v.update(A="five"), "not a tokenizer file"),
+        (lambda m, v: m.pop("merges"), "not a tokenizer file"),
+        (lambda m, v: m.update(type="WordPiece"), "not a byte-pair encoding but WordPiece"),
         (lambda m, v: m.update(fuse_unk=True), "without changing ids"),
         (lambda m, v: m.update(dropout=0.5), "without changing ids"),
     ],
@@ -403,13 +403,13 @@ def rename(ids, old, new):
 def test_a_vocabulary_laid_out_otherwise_is_refused(damaged, change, message):
     change_json(damaged / "tokenizer.json", lambda content: change(content["model"], content["model"]["vocab"]))
     with pytest.raises(InputError, match=message):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 def test_other_steps_that_change_ids_are_refused(damaged):
     change_json(damaged / "tokenizer.json", lambda content: content.update(post_processor=None))
     with pytest.raises(InputError, match=r"gives '\[MASK\]A' the ids \[4, 5\], and repaired \[2, 4, 5, 3\]"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 def test_added_tokens_without_a_row_are_refused(damaged):
@@ -417,29 +417,29 @@ def test_added_tokens_without_a_row_are_refused(damaged):
              "normalized": False, "special": True}
     change_json(damaged / "tokenizer.json", lambda content: content["added_tokens"].append(extra))
     with pytest.raises(InputError, match=r"added tokens .* no row for: \['\[BOS\]'\]"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 def test_special_tokens_declared_as_objects_count_as_declared(damaged):
     declared = {"unk_token": {"content": "[UNK]", "lstrip": False}, "sep_token": "[SEP]"}
     change_json(damaged / "special_tokens_map.json", lambda content: content.update(declared))
-    assert not [one for one in read_published_vocabulary(damaged).repairs if "declared" in one]
+    assert not [one for one in read_authors_vocabulary(damaged).repairs if "declared" in one]
 
 
 def test_missing_and_damaged_files_are_named(damaged):
     (damaged / "special_tokens_map.json").write_text("{")
     with pytest.raises(InputError, match="special_tokens_map.json is damaged"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     (damaged / "special_tokens_map.json").unlink()
     (damaged / "config.json").write_text("{")
     with pytest.raises(InputError, match="config.json is damaged"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     (damaged / "config.json").unlink()
     with pytest.raises(InputError, match="has no config.json"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
     (damaged / "tokenizer.json").unlink()
     with pytest.raises(InputError, match="has no tokenizer.json"):
-        load_published(damaged)
+        load_authors_checkpoint(damaged)
 
 
 @pytest.fixture
@@ -454,32 +454,32 @@ def on_the_hub(hub, repo_id, raw):
 
 def test_from_the_hub_only_the_files_of_the_model_are_fetched(hub, on_the_hub, tmp_path, loaded):
     repo_id, commit = on_the_hub
-    facts = convert_published(repo_id, tmp_path / "clean", revision=commit)
+    facts = convert_authors_checkpoint(repo_id, tmp_path / "clean", revision=commit)
     assert (facts["source"], facts["commit"]) == (repo_id, commit)
     fetched = {path.rpartition(f"{commit}/")[2] for method, path, _ in hub.log if "/resolve/" in path}
     assert fetched == {"config.json", "pytorch_model.bin", "special_tokens_map.json", "tokenizer.json",
                        "tokenizer_config.json"}
     hub.stop()
-    model, tokenizer = load_published(repo_id, revision=commit)
+    model, tokenizer = load_authors_checkpoint(repo_id, revision=commit)
     assert torch.equal(model.get_input_embeddings().weight, loaded.model.get_input_embeddings().weight)
     assert tokenizer(SEQUENCE).input_ids == loaded.tokenizer(SEQUENCE).input_ids
 
 
 def test_the_main_branch_is_what_is_meant_without_a_revision(on_the_hub):
     with pytest.raises(InputError, match="config.json lacks model_type"):
-        load_published(on_the_hub[0])
+        load_authors_checkpoint(on_the_hub[0])
 
 
 def test_a_source_that_is_not_there_is_named(hub, raw, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="neither a folder nor a name on the Hub"):
-        load_published(tmp_path / "not" / "there")
+        load_authors_checkpoint(tmp_path / "not" / "there")
     with pytest.raises(InputError, match="The Hub does not give grover/nothing-here"):
-        load_published("grover/nothing-here")
+        load_authors_checkpoint("grover/nothing-here")
     with pytest.raises(InputError, match="is a folder; a revision .abc. is of a repository"):
-        load_published(raw, revision="abc")
+        load_authors_checkpoint(raw, revision="abc")
     hub.stop()
     with pytest.raises(InputError, match="cannot be reached, and the cache does not have grover/nothing-here"):
-        load_published("grover/nothing-here")
+        load_authors_checkpoint("grover/nothing-here")
 
 
 @pytest.mark.parametrize(
@@ -495,14 +495,14 @@ def test_a_download_that_breaks_is_an_error_and_can_be_repeated(hub, on_the_hub,
     repo_id, commit = on_the_hub
     break_it(hub)
     with pytest.raises(InputError, match=message.format(f"{repo_id} at {commit}")):
-        load_published(repo_id, revision=commit)
+        load_authors_checkpoint(repo_id, revision=commit)
     hub.reset_faults()
-    assert load_published(repo_id, revision=commit).model.config.vocab_size == 609
+    assert load_authors_checkpoint(repo_id, revision=commit).model.config.vocab_size == 609
 
 
 def test_the_verb_says_what_it_repaired(raw, tmp_path):
     app = typer.Typer()
-    app.command()(cli.convert_published)
+    app.command()(cli.convert_authors)
     done = CliRunner().invoke(app, [str(raw), "--output", str(tmp_path / "clean")])
     assert done.exit_code == 0
     assert "repaired: tokenizer: the empty token, id 609" in done.output

@@ -172,7 +172,7 @@ def test_frequencies_are_judged_with_a_corpus(simulated_fasta, simulated_merges,
 
 def test_what_is_no_byte_pair_vocabulary_is_refused(tmp_path):
     save_tokenizer(KmerEncoder(4), tmp_path / "kmer")
-    with pytest.raises(InputError, match="no byte-pair encoding but WordLevel"):
+    with pytest.raises(InputError, match="not a byte-pair encoding but WordLevel"):
         verify_tokenizer(tmp_path / "kmer")
     with pytest.raises(InputError, match="no merges file"):
         verify_tokenizer(tmp_path / "gone.txt")

@@ -8,7 +8,8 @@ from sklearn.metrics import matthews_corrcoef
 
 from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
-from grover_hf.analysis.results import gather, markdown, write_results
+from grover_hf.analysis.results.report import write_results
+from grover_hf.analysis.results.table import gather, markdown
 from grover_hf.baselines.report import BaselinePlan, score_baseline
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
@@ -60,7 +61,7 @@ def test_the_majority_knows_nothing_and_gc_content_all_there_is(score):
 
 
 def test_what_a_method_needs_is_said(score):
-    with pytest.raises(InputError, match="gc needs no --tokenizer"):
+    with pytest.raises(InputError, match="gc takes no --tokenizer"):
         score(method="gc", tokenizer="kmer-3")
     with pytest.raises(InputError, match="tfidf needs --tokenizer"):
         score()
@@ -72,8 +73,8 @@ def test_what_a_method_needs_is_said(score):
         score(method="canonical-bpe", tokenizer="kmer-4")
 
 
-def test_words_of_one_letter_are_no_words_for_scikit_learn(score):
-    with pytest.raises(InputError, match="TF-IDF finds no word"):
+def test_scikit_learn_does_not_count_words_of_one_letter(score):
+    with pytest.raises(InputError, match="TF-IDF has no words to count"):
         score(tokenizer="kmer-1", max_trees=100)
 
 

@@ -187,7 +187,7 @@ def test_another_vocabulary_is_refused_and_both_are_named(tiny, encoder, tmp_pat
 
 
 def test_what_is_no_whole_corpus_is_refused(tiny, tmp_path):
-    with pytest.raises(InputError, match="is no tokenized genome"):
+    with pytest.raises(InputError, match="is not a tokenized genome"):
         TokenizedGenome.open(tmp_path)
     with pytest.raises(InputError, match="is there already"):
         TokenizedGenome.build(None, None, tmp_path / "corpus")

@@ -40,8 +40,8 @@ def test_narrow_peak_with_a_dot_for_a_strand_is_plus(write):
     ("text", "message"),
     [
         ("chrom\tstart\tend\nchr1\t1\t2\n", "start is 'start', no integer. BED has no header"),
-        ("chr1\t5\t4\n", r"row 1 .*: chr1:5-4 is no interval"),
-        ("chr1\t-5\t4\n", "chr1:-5-4 is no interval"),
+        ("chr1\t5\t4\n", r"row 1 .*: chr1:5-4 is not an interval"),
+        ("chr1\t-5\t4\n", "chr1:-5-4 is not an interval"),
         ("chr1\t5\t5\nchr1\t7\t7\n", "has 2 intervals of no base. Do its positions count from 1"),
         ("chr1\t5\n", "2 columns; BED has chrom, start and end"),
         ("chr1\t5\t6\nchr1\t5\n", "has 2 columns, the first line 3"),
@@ -87,7 +87,7 @@ def test_all_forms_of_epd_give_the_same_start_sites(write, name):
 def test_intervals_that_are_no_start_sites_are_refused(write):
     with pytest.raises(InputError, match="its intervals have 300 to 300 bp. A start site is an interval of 1 bp"):
         read_promoters(write("chr1\t100\t400\tx\t0\t+\n"))
-    with pytest.raises(InputError, match="no FP line of EPD"):
+    with pytest.raises(InputError, match="not an FP line of EPD"):
         read_promoters(write("FP nonsense\n"))
 
 
@@ -137,7 +137,7 @@ def test_lift_over_moves_turns_and_counts(write):
 
 def test_what_is_no_chain_is_refused(write, tmp_path):
     sites = pd.DataFrame({"chrom": ["a"], "tss": [1], "strand": ["+"], "name": ["x"]})
-    with pytest.raises(InputError, match="is no chain file"):
+    with pytest.raises(InputError, match="is not a chain file"):
         lift_over(sites, write("chain what\n", "bad.chain"))
     with pytest.raises(InputError, match="no file"):
         lift_over(sites, tmp_path / "none.chain")
@@ -162,5 +162,5 @@ def test_start_sites_without_a_strand_are_refused(write, text):
 
 def test_a_p_value_that_is_no_number_is_refused(write):
     header = "sequence_name\tstart\tstop\tstrand\tp-value\n"
-    with pytest.raises(InputError, match="p-value 'nope' is no number"):
+    with pytest.raises(InputError, match="p-value 'nope' is not a number"):
         read_fimo(write(header + "c\t1\t5\t+\tnope\n", "fimo.tsv"))

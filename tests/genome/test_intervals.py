@@ -12,4 +12,4 @@ def test_impossible_intervals_are_refused(start, end, strand):
 
 def test_length_and_text():
     assert len(Interval("chr1", 10, 25)) == 15
-    assert str(Interval("chr1", 10, 25, "-")) == "chr1:10-25"
+    assert str(Interval("chr1", 10, 25, "-")) == "chr1:10-25(-)"

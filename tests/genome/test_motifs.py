@@ -77,7 +77,7 @@ def test_a_genome_without_the_motif_gives_an_empty_table(write_fasta):
         ("A [1 2]\nC [1 2]\nG [1 2]\nT [1 2]\n", "0 JASPAR motifs"),
         (">x y\nA [1 2]\nC [1 2]\nG [1 2]\n", "1 JASPAR motifs"),
         (">x y\nA [1 2]\nC [1 2]\nG [1 2]\nT [1]\n", "rows of x have 2, 2, 2, 1 columns"),
-        (">x y\nA [1 2]\nC [1 b]\nG [1 2]\nT [1 2]\n", "a count of x is no number"),
+        (">x y\nA [1 2]\nC [1 b]\nG [1 2]\nT [1 2]\n", "a count of x is not a number"),
     ],
 )
 def test_damaged_motifs_are_refused(tmp_path, text, message):

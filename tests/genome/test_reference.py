@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+from grover_hf._internals.files import cache_dir
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 
@@ -118,35 +119,46 @@ def test_primary_chromosomes_are_those_of_the_paper(write_fasta):
     assert ReferenceGenome(write_fasta(text), ["chrM"]).chromosomes == ["chrM"]
 
 
-def test_an_index_beside_the_file_is_used_unless_it_is_older(write_fasta, tmp_path):
+def test_an_index_beside_the_file_is_used_if_it_fits_and_left_as_it_is(write_fasta, tmp_path):
     path = write_fasta(">a\nACGT\n")
     index = tmp_path / "genome.fa.fai"
-    index.write_text("renamed\t4\t3\t4\t5\n")
-    assert ReferenceGenome(path).chromosomes == ["renamed"]
+    index.write_text("a\t4\t3\t4\t5\n")
     os.utime(index, (0, 0))
+    assert ReferenceGenome(path).sizes == {"a": 4}
+    assert not list((cache_dir() / "fasta").glob("*.fai"))
+    index.write_text("renamed\t4\t3\t4\t5\n")
     assert ReferenceGenome(path).chromosomes == ["a"]
     assert index.read_text().startswith("renamed")
 
 
-def test_a_file_that_shrank_after_opening_is_an_error(write_fasta):
+@pytest.mark.parametrize(
+    "read", [lambda genome: genome.codes("a"), lambda genome: genome.fetch(Interval("a", 0, 4))]
+)
+def test_a_file_that_changed_after_opening_is_an_error(write_fasta, tmp_path, read):
     path = write_fasta(">a\n" + "ACGT\n" * 100)
-    genome = ReferenceGenome(path)
-    path.write_bytes(b">a\nACGT\n")
-    with pytest.raises(InputError, match="shorter than its index"):
-        genome.codes("a")
+    for change in (
+        lambda: path.write_bytes(b">a\nACGT\n"),
+        lambda: path.write_bytes(b">a\n" + b"TTTT\n" * 100),
+        lambda: os.replace(write_fasta(">a\n" + "CCCC\n" * 100, "older.fa"), path),
+    ):
+        genome = ReferenceGenome(path)
+        assert len(read(genome)) > 0
+        change()
+        with pytest.raises(InputError, match="was changed since it was opened"):
+            read(genome)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "is empty"),
-        ("ACGT\n", "cannot be indexed"),
-        (">a\nACGT\nAC\nACGT\n", "Inconsistent line found in >a"),
-        (">a\nACGT\n>a\nACGT\n", 'Duplicate key "a"'),
-        (">a\nACGT\nACGTACG\n", "record a: its lines differ"),
-        (">a\nACGT\nACGTACG\n>b\nACGT\n", "record a: its lines differ"),
-        (">a\nACGT\nACGTACGTA\n>b\nACGT\n", "record a: its lines differ"),
-        (">b\nACGT\n>a\nACGT\nACGTACGTA", "record a: its lines differ"),
+        ("ACGT\n", "starts with a line '>name', and line 1 is another"),
+        (">a\nACGT\nAC\nACGT\n", "record a, line 3: its lines differ"),
+        (">a\nACGT\n>a\nACGT\n", "line 3: the record 'a' is there already, in line 1"),
+        (">a\nACGT\nACGTACG\n", "record a, line .: its lines differ"),
+        (">a\nACGT\nACGTACG\n>b\nACGT\n", "record a, line .: its lines differ"),
+        (">a\nACGT\nACGTACGTA\n>b\nACGT\n", "record a, line .: its lines differ"),
+        (">b\nACGT\n>a\nACGT\nACGTACGTA", "record a, line .: its lines differ"),
     ],
 )
 def test_what_is_no_fasta_says_why(write_fasta, text, message):
@@ -168,7 +180,7 @@ def test_missing_and_truncated_files_are_named(tmp_path):
         ReferenceGenome(tmp_path / "nowhere.fa")
     cut = tmp_path / "cut.fa.gz"
     cut.write_bytes(gzip.compress(TEXT.encode() * 1000)[:-20])
-    with pytest.raises(InputError, match="cut.fa.gz is no whole gzip file"):
+    with pytest.raises(InputError, match="cut.fa.gz is not a whole gzip file"):
         ReferenceGenome(cut)
     with pytest.raises(InputError):
         ReferenceGenome(cut)

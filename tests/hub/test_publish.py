@@ -30,6 +30,7 @@ from grover_hf.hub.publications import (
     tokenizer_publication,
 )
 from grover_hf.hub.publish import publish, repository_name
+from grover_hf.hub.sentence_files import SENTENCE_FILES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
@@ -81,7 +82,7 @@ def test_a_model_is_one_commit_with_tokenizer_card_and_handler_and_nothing_else(
     assert n_commits(hub, repo_id) == 1
     assert hub.files(repo_id).keys() - {".gitattributes"} == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-        "special_tokens_map.json", "README.md", "handler.py", "requirements.txt",
+        "special_tokens_map.json", "README.md", "handler.py", "requirements.txt", *SENTENCE_FILES,
     }
 
 
@@ -260,7 +261,7 @@ def test_a_name_alone_goes_to_the_namespace_that_is_set_else_to_ones_own(hub, mo
     monkeypatch.setenv("GROVER_NAMESPACE", "lab")
     assert repository_name("model") == "lab/model"
     for wrong in ("", "a/b/c", "a/", "a b/c", "a/b--c", "a/x.git", "a/x@main", "a/" + 100 * "x"):
-        with pytest.raises(InputError, match="no name of a repository"):
+        with pytest.raises(InputError, match="not a repository's name"):
             repository_name(wrong)
     monkeypatch.delenv("GROVER_NAMESPACE")
     hub.refuse_tokens()
@@ -317,7 +318,7 @@ def test_a_dataset_that_was_changed_or_would_break_the_repository_is_refused(hub
     next((folder / "kmer-4").glob("*test*.parquet")).write_bytes(b"PAR1")
     with pytest.raises(InputError, match="damaged or were changed"):
         dataset_publication(folder, repo_id, APACHE)
-    with pytest.raises(InputError, match="no dataset made by"):
+    with pytest.raises(InputError, match="not a dataset made by"):
         dataset_publication(tmp_path, repo_id, APACHE)
 
 

@@ -15,10 +15,15 @@ from transformers import (
     pipeline,
 )
 
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
+from grover_hf.genome import Interval, ReferenceGenome
+from grover_hf.genome.acgt import sequence_of
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.windows import window_starts
-from grover_hf.tokenization.export import kmer_tokenizer
+from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.kmer import KmerEncoder
+from grover_hf.tokenization.merges import MergeTable
 from tests.authors.stand_in import tokenizer_content
 from tests.inference.test_windows import most_central_windows
 from tests.tiny_models import MERGES, random_dna, save, tiny_classifier, tiny_masked_model, tiny_tokenizer
@@ -263,7 +268,7 @@ def test_what_cannot_be_asked_is_refused(dna, classifier):
         dna.fill_mask(["A[MASK]", "ACGT"])
     with pytest.raises(InputError, match="top_k is 18; it goes from 1 to the 17 tokens"):
         dna.fill_mask(["A[MASK]"], top_k=18)
-    with pytest.raises(InputError, match="'CGCG' is no token"):
+    with pytest.raises(InputError, match="'CGCG' is not a token"):
         dna.fill_mask(["A[MASK]"], targets=["T", "CGCG"])
     with pytest.raises(InputError, match="give a list of tokens"):
         dna.fill_mask(["A[MASK]"], targets=[])
@@ -273,23 +278,23 @@ def test_what_cannot_be_asked_is_refused(dna, classifier):
         dna.embed(["ACGT"], layer=3)
     with pytest.raises(InputError, match="BertForMaskedLM has no classes"):
         dna.classify(["ACGT"])
-    with pytest.raises(InputError, match="BertForSequenceClassification with its tokenizer is no masked"):
+    with pytest.raises(InputError, match="BertForSequenceClassification with its tokenizer is not a masked"):
         classifier.fill_mask(["A[MASK]"])
 
 
 def test_scores_that_are_no_probabilities_of_classes_are_refused(tokenizer):
     dna = DnaModel(tiny_classifier(problem_type="regression", num_labels=1, id2label={0: "x"}), tokenizer)
-    with pytest.raises(InputError, match="no probabilities of classes"):
+    with pytest.raises(InputError, match="not probabilities of classes"):
         dna.classify(["ACGT"])
 
 
 def test_the_tail_of_a_kmer_tokenizer_is_not_counted_and_a_shorter_sequence_is_refused():
-    tokenizer = kmer_tokenizer(3)
+    tokenizer = KmerEncoder(3).to_tokenizer()
     dna = DnaModel(tiny_masked_model(vocab_size=69), tokenizer)
     vectors = plain(dna.model, tokenizer, "ACGTTGCA")
     assert len(vectors) == 2 + 2 + 1
     np.testing.assert_allclose(dna.embed(["ACGTTGCA"])[0], vectors[1:3].mean(0), **CLOSE)
-    with pytest.raises(InputError, match=r"sequences\[0\] is shorter than the tokens"):
+    with pytest.raises(InputError, match=r"sequences\[0\] has no token .* shorter than the tokens"):
         dna.embed(["AC"])
 
 
@@ -323,7 +328,7 @@ def test_other_special_tokens_and_positions_that_are_offset_work():
     model = EsmForMaskedLM(config).eval()
     dna = DnaModel(model, letters_tokenizer(pad_token="<pad>"))
     # 18 positions, of which the first two serve no token, and one for <cls>.
-    assert dna.reader.window_tokens == 15
+    assert dna.reader.rules.window_tokens == 15
     vectors = dna.embed_tokens([LONG])[0].vectors
     with torch.no_grad():
         first = model.esm(torch.tensor([[0, *(4 + "ACGT".index(base) for base in LONG[:15])]])).last_hidden_state
@@ -390,3 +395,99 @@ def test_gradients_work_for_the_caller_between_batches(dna):
     read = dna.reader.read([LONG])
     for _ in dna._run(read, dna.reader.windows(read), dna._hidden_states(-1)):
         assert not torch.is_inference_mode_enabled()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A genome of 400 bases, a gap of 5, and 200 bases, tokenized with the model's tokenizer."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "genome.fa").write_text(f">chr1\n{random_dna(400, 3)}NNNNN{random_dna(200, 4)}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROVER_CACHE", str(folder / "cache"))
+        return TokenizedGenome.build(
+            ReferenceGenome(folder / "genome.fa"), GenomeEncoder(MergeTable(MERGES)), folder / "corpus"
+        )
+
+
+def spelled_by(tokens, corpus):
+    return "".join(corpus.encoder.tokens[token] for token in tokens.input_ids)
+
+
+def test_located_tokens_get_the_vectors_of_the_sequence_that_has_the_same_tokens(dna, tokenizer, corpus):
+    tokens = corpus.tokens_in(Interval("chr1", 100, 300))
+    sequence = spelled_by(tokens, corpus)
+    assert tokenizer(sequence, add_special_tokens=False).input_ids == tokens.input_ids.tolist()
+    [of_tokens, of_sequence] = dna.embed_tokens([tokens, sequence])
+    assert np.array_equal(of_tokens.vectors, of_sequence.vectors)
+    assert np.array_equal(of_tokens.starts, tokens.starts)
+    assert np.array_equal(of_tokens.ends, tokens.ends)
+    np.testing.assert_allclose(dna.embed([tokens]), dna.embed([sequence]), **CLOSE)
+    np.testing.assert_allclose(
+        dna.embed([tokens], pooling="cls"), dna.embed([sequence], pooling="cls"), **CLOSE
+    )
+
+
+def test_the_genomes_tokens_reach_the_model_where_a_cut_sequence_would_have_others(dna, corpus):
+    differ, codes = 0, corpus.codes("chr1")
+    for start in range(50, 350, 10):
+        tokens = corpus.tokens_in(Interval("chr1", start, start + 40), inside=True)
+        assert np.array_equal(dna.embed_tokens([tokens])[0].input_ids, tokens.input_ids)
+        cut = sequence_of(codes[start : start + 40])
+        differ += not np.array_equal(dna.embed_tokens([cut])[0].input_ids, tokens.input_ids)
+    assert differ > 0
+
+
+def test_windows_do_not_cross_a_gap_in_the_coordinates(dna, corpus):
+    across = corpus.tokens_in(Interval("chr1", 380, 430))
+    before, after = (corpus.tokens_in(Interval("chr1", *ends)) for ends in ((380, 400), (405, 430)))
+    assert len(across.input_ids) == len(before.input_ids) + len(after.input_ids)
+    [vectors, *halves] = (one.vectors for one in dna.embed_tokens([across, before, after]))
+    np.testing.assert_allclose(vectors, np.concatenate(halves), **CLOSE)
+
+
+def test_a_mask_among_located_tokens_is_filled_as_in_a_sequence(dna, tokenizer, corpus):
+    tokens = corpus.tokens_in(Interval("chr1", 100, 130))
+    input_ids = tokens.input_ids.copy()
+    input_ids[3] = tokenizer.mask_token_id
+    masked = tokens._replace(input_ids=input_ids)
+    text = spelled_by(tokens._replace(input_ids=input_ids[:3]), corpus) + "[MASK]"
+    text += spelled_by(tokens._replace(input_ids=input_ids[4:]), corpus)
+    [by_tokens, by_text] = dna.fill_mask([masked, text])
+    assert by_tokens == by_text
+    with pytest.raises(InputError, match=r"sequences\[0\] has the id 4, which spells no bases, at token 3"):
+        dna.embed([masked])
+
+
+def test_logits_of_tokens_are_those_of_a_plain_forward_pass_and_have_coordinates(dna, tokenizer, corpus):
+    tokens = corpus.tokens_in(Interval("chr1", 200, 212))
+    assert len(tokens.input_ids) <= WINDOW
+    [of_tokens] = dna.token_logits([tokens])
+    with torch.no_grad():
+        inputs = torch.tensor([[2, *tokens.input_ids.tolist(), 3]])
+        expected = dna.model(inputs).logits[0, 1:-1].numpy()
+    np.testing.assert_allclose(of_tokens.logits, expected, **CLOSE)
+    assert np.array_equal(of_tokens.starts, tokens.starts)
+    with pytest.raises(InputError, match="is not a masked language model"):
+        DnaModel(tiny_classifier(), tokenizer).token_logits([tokens])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocabulary_sha256": "0" * 64}, r"sequences\[0\] has vocabulary 0000.*the model's tokenizer has"),
+        ({"input_ids": np.array([5, 99])}, "has the id 99, which spells no bases, at token 1"),
+        ({"input_ids": np.array([5, -1])}, "has the id -1, which spells no bases, at token 1"),
+        ({"input_ids": np.array([5, 2])}, "has the id 2, which spells no bases, at token 1"),
+        ({"starts": np.array([7])}, "has .2,. ids, .1,. starts"),
+        ({"starts": np.array([7, 7]), "ends": np.array([8, 9])}, "overlap"),
+        ({"starts": np.array([9, 7]), "ends": np.array([10, 8])}, "not in ascending order"),
+        ({"input_ids": np.array([], int), "starts": np.array([], int), "ends": np.array([], int)}, "or empty"),
+    ],
+)
+def test_located_tokens_that_cannot_be_are_refused(dna, corpus, changes, message):
+    tokens = corpus.tokens_in(Interval("chr1", 10, 12))._replace(
+        input_ids=np.array([5, 6]), starts=np.array([10, 11]), ends=np.array([11, 12])
+    )
+    assert dna.embed([tokens]).shape == (1, 32)
+    with pytest.raises(InputError, match=message):
+        dna.embed([tokens._replace(**changes)])

@@ -194,7 +194,7 @@ def test_a_request_that_cannot_be_answered_is_refused(masked, request_, message)
 
 
 def test_a_classifier_refuses_what_only_masked_models_do(classes):
-    with pytest.raises(InputError, match="is no masked language model"):
+    with pytest.raises(InputError, match="is not a masked language model"):
         classes({"inputs": "A[MASK]", "task": "fill-mask"})
     with pytest.raises(InputError, match="top_k is 0"):
         classes({"inputs": "ACGT", "parameters": {"top_k": 0}})
@@ -205,7 +205,7 @@ def test_a_model_without_a_head_embeds(tmp_path):
     tokenizer.mask_token = None
     headless = EndpointHandler(str(save(tmp_path, tiny_masked_model().bert, tokenizer)))
     assert len(headless({"inputs": "ACGT"})) == 32
-    with pytest.raises(InputError, match="BertModel with its tokenizer is no masked language model"):
+    with pytest.raises(InputError, match="BertModel with its tokenizer is not a masked language model"):
         headless({"inputs": "ACGT", "task": "fill-mask"})
 
 

@@ -113,7 +113,7 @@ def test_letters_bytes_and_codes_give_the_same_uint16_ids(encoder):
 
 def test_what_are_no_base_codes_is_refused(encoder):
     for array in (np.frombuffer(b"ACGT" * 9, np.uint8), np.array([0, 1]), np.array([5], np.uint8)):
-        with pytest.raises(InputError, match="no sequence of base codes"):
+        with pytest.raises(InputError, match="not a sequence of base codes"):
             encoder.encode(array)
 
 

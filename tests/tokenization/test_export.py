@@ -7,8 +7,6 @@ from grover_hf.errors import InputError
 from grover_hf.model import grover_config
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import (
-    bpe_tokenizer,
-    kmer_tokenizer,
     load_encoder,
     save_tokenizer,
     vocabulary_encoder,
@@ -75,7 +73,7 @@ def test_the_class_name_is_one_that_transformers_4_knows(encoder, tmp_path):
 
 
 def test_the_tokenizer_of_merges_is_the_saved_one(simulated_merges, tokenizer):
-    made = bpe_tokenizer(simulated_merges)
+    made = simulated_merges.to_tokenizer()
     assert made("ACGTNacgttt").input_ids == tokenizer("ACGTNacgttt").input_ids
     assert made.backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()
 
@@ -92,7 +90,7 @@ def test_kmers_are_non_overlapping_and_the_tail_is_one_unknown(k, tmp_path):
     assert ids.input_ids == ours.input_ids.tolist() == encoder.encode(sequence).tolist()
     assert ids.offset_mapping == list(zip(ours.starts.tolist(), ours.ends.tolist(), strict=True))
     assert tokenizer.tokenize("ACGTTGCATGCA"[: 2 * k - 1]) == ["ACGTTGCATGCA"[:k], "[UNK]"]
-    assert kmer_tokenizer(k)(sequence).input_ids == [2, *ids.input_ids, 3]
+    assert KmerEncoder(k).to_tokenizer()(sequence).input_ids == [2, *ids.input_ids, 3]
 
 
 def test_a_saved_folder_gives_its_encoder_back(encoder, simulated_merges, tmp_path):
@@ -123,5 +121,5 @@ def test_a_vocabulary_with_other_ids_is_refused(encoder, tmp_path):
     vocab = content["model"]["vocab"]
     vocab["A"], vocab["C"] = vocab["C"], vocab["A"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="laid out otherwise"):
+    with pytest.raises(InputError, match="ids in another order"):
         load_encoder(tmp_path / "t")

@@ -17,6 +17,7 @@ from huggingface_hub import HfApi
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForMaskedLM,
@@ -30,12 +31,13 @@ from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
 from grover_hf.corpus.facts import read_facts
 from grover_hf.errors import InputError
+from grover_hf.inference.input_rules import InputRules
 from grover_hf.metrics.predictions import read_predictions
 from grover_hf.model import grover_config, weights_sha256
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer, write_tokenizer_files
 from grover_hf.tokenization.kmer import KmerEncoder
-from training.data.tasks import mean_over_windows, open_task, read_examples
+from training.data.tasks import collator, mean_over_windows, open_task, read_examples
 from training.finetune import FinetuneRecipe, FinetuneTrainer, finetune
 from training.runs.launch import Preempted, explained_out_of_memory, scheduler_type
 from training.runs.recipe import RECIPES, read_recipe
@@ -193,16 +195,19 @@ def test_a_dataset_that_others_made_needs_sequence_and_label_alone(recipe, tmp_p
 def test_longer_inputs_than_the_model_takes_are_refused_or_cut_into_windows_and_averaged(recipe, task, tiny_model):
     with pytest.raises(InputError, match="inputs have more than the 6 tokens .* say --long_input windows"):
         finetune(recipe(max_tokens=8))
-    with pytest.raises(InputError, match="max_tokens is 513; the model has 512 positions"):
+    with pytest.raises(InputError, match="max_tokens is 513; the model takes 512 tokens"):
         finetune(recipe(max_tokens=513))
     opened = open_task(str(task), None)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    examples = read_examples(opened, tokenizer, retokenize=False, max_tokens=8, windows=True)["test"]
+    rules = InputRules.of(AutoModelForMaskedLM.from_pretrained(tiny_model), tokenizer, max_tokens=8)
+    examples = read_examples(opened, tokenizer, rules, retokenize=False, windows=True)["test"]
     ids = opened.splits["test"]["input_ids"][:]
     for row, whole in enumerate(ids):
-        windows = [examples[i]["input_ids"] for i in np.flatnonzero(examples.row == row)]
-        assert all(window[0] == 2 and window[-1] == 3 and len(window) <= 8 for window in windows)
-        assert set(np.concatenate([window[1:-1] for window in windows]).tolist()) == set(whole)
+        windows = [examples[i] for i in np.flatnonzero(examples.row == row)]
+        batch = collator(rules)(windows)
+        assert batch["input_ids"].shape[1] <= 8
+        assert batch["input_ids"][:, 0].tolist() == [2] * len(windows)
+        assert set(np.concatenate([window["input_ids"] for window in windows]).tolist()) == set(whole)
     report = finetune(recipe(max_tokens=8, long_input="windows", epochs=2))
     assert report["n_rows"] == len(ids)
 
@@ -328,10 +333,10 @@ def test_a_loss_that_is_not_finite_ends_a_run_and_names_seed_step_and_rows(
     rows = re.search(r"the train rows ([\d, ]+)\.", str(error.value))[1].split(", ")
     of_step = sorted(itertools.chain.from_iterable(seen[2 * a_step :]))
     tokenizer = AutoTokenizer.from_pretrained(made.model)
-    train = read_examples(
-        open_task(made.dataset, None), tokenizer, retokenize=False, max_tokens=510, windows=False
-    )["train"]
-    assert sorted(tuple(train[int(row)]["input_ids"].tolist()) for row in rows) == of_step
+    rules = InputRules.of(AutoModelForMaskedLM.from_pretrained(made.model), tokenizer)
+    task = open_task(made.dataset, None)
+    train = read_examples(task, tokenizer, rules, retokenize=False, windows=False)["train"]
+    assert sorted((2, *train[int(row)]["input_ids"].tolist(), 3) for row in rows) == of_step
     assert len(of_step) == 16
 
 

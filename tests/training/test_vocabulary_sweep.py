@@ -286,7 +286,7 @@ def pretended(in_process, monkeypatch):
 
     monkeypatch.setattr(pretrain, "main", pretend(PretrainRecipe, "pretrain"))
     monkeypatch.setattr(finetune, "main", pretend(FinetuneRecipe, "finetune"))
-    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda *_: None)
+    monkeypatch.setattr(vocabulary_sweep, "write_sweep_results", lambda *_: "")
     return in_process
 
 
@@ -348,7 +348,7 @@ def test_a_sweep_of_another_genome_is_refused(settings, tmp_path, pretended):
 def test_a_folder_of_something_else_is_left_alone(settings, tmp_path, pretended):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds no sweep; name another output"):
+    with pytest.raises(InputError, match="exists and is not a sweep; name another output"):
         sweep(made(settings, tmp_path, overwrite=True), threading.Event())
     assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["notes.txt"]
 
@@ -414,7 +414,7 @@ def test_equal_tokens_are_equal_steps_of_any_vocabulary_and_equal_bases_are_not(
         ({"models": [{"revision": "main"}]}, "it needs model"),
         ({"models": [{"model": "a/b"}, {"model": "a/b", "random_weights": True}]}, "each may stand there"),
         ({"task_chromosomes": ["chr21"]}, "no chromosome 'chr21'; it has sim1"),
-        ({"chromosomes": ["sim3"]}, "there is no chromosome left"),
+        ({"chromosomes": ["sim3"]}, "No chromosome is left without task_chromosomes"),
         ({"chromosomes": "some"}, "it is all, primary, or a list of names"),
         ({"at_once": 0}, "at_once is 0"),
         ({"output": "{genome}"}, "is, or holds, the input"),
@@ -554,7 +554,8 @@ def test_without_all_cycles_of_every_k_no_cycle_is_chosen_and_the_reason_is_said
     assert results.choice is None
     assert "No cycle is chosen. k = 4: There are 4 counts of cycles; a curve needs 5" in markdown(results)
     written = write_sweep_results(made_up, runs_of(made_up))
-    assert [path.name for path in written.glob("*.png")] == ["sweep.png"]
+    assert written == (made_up / "results" / "sweep.md").read_text() == markdown(results)
+    assert [path.name for path in (made_up / "results").glob("*.png")] == ["sweep.png"]
 
 
 def test_runs_of_another_recipe_that_lie_in_the_folder_are_no_results(made_up):

@@ -1,9 +1,8 @@
 """A task's rows as a model reads them: whose tokens, how long, in which batches."""
 
 import hashlib
-import inspect
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import choose_config, read_all_facts
 from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
-from grover_hf.inference.windows import window_starts
-from grover_hf.tokenization.vocabulary import vocabulary_sha256
+from grover_hf.genome.letters import normalized_rows
+from grover_hf.inference.input_rules import InputRules
+from grover_hf.inference.windows import sum_by_owner, window_starts
+from grover_hf.tokenization.identity import vocabulary_sha256
 
 Ids = list[NDArray[np.integer]]
 Collator = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -37,7 +38,7 @@ class Task:
     class_names: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     """What a model reads: rows, or the windows of rows that are too long."""
 
@@ -46,16 +47,12 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     labels: NDArray[np.int64]
     row: NDArray[np.int64]
     """The row that each example belongs to, ascending."""
-    around: tuple[list[int], list[int]]
-    """Special tokens before and after each example."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        before, after = self.around
-        input_ids = np.concatenate([before, self.input_ids[number], after])
-        return {"input_ids": input_ids, "labels": self.labels[number], "row": self.row[number]}
+        return {"input_ids": self.input_ids[number], "labels": self.labels[number], "row": self.row[number]}
 
 
 def open_task(dataset: str, config: str | None) -> Task:
@@ -83,30 +80,27 @@ def open_task(dataset: str, config: str | None) -> Task:
 
 
 def read_examples(
-    task: Task, tokenizer: Any, *, retokenize: bool, max_tokens: int, windows: bool
+    task: Task, tokenizer: Any, rules: InputRules, *, retokenize: bool, windows: bool
 ) -> dict[str, Examples]:
     """Return the examples of each split.
 
     Args:
         task: The dataset.
         tokenizer: The model's.
+        rules: What the model takes.
         retokenize: Tokenize `sequence` again, where the dataset has ids of another vocabulary.
-        max_tokens: The longest input of the model, with special tokens.
         windows: Cut longer inputs into windows, instead of refusing them.
 
     Raises:
-        InputError: If the dataset's ids belong to another vocabulary, or inputs are too long.
+        InputError: If the dataset's ids belong to another vocabulary, a row is not a sequence, or inputs
+            are too long.
     """
     ids_of = _reader(task, tokenizer, retokenize=retokenize)
-    around = _special_around(tokenizer)
-    n_special = sum(map(len, around))
-    room = max_tokens - n_special
-    if room < 1:
-        raise InputError(f"max_tokens is {max_tokens}, which leaves no room beside {n_special} special tokens.")
+    room = rules.window_tokens
     examples = {}
     for name in SPLITS:
         split = task.splits[name]
-        all_ids = ids_of(split)
+        all_ids = ids_of(split, f"{task.name}, {name}")
         lengths = np.array([len(ids) for ids in all_ids])
         if not lengths.all():
             raise InputError(f"{task.name}, {name}: row {int(np.argmin(lengths))} has no token.")
@@ -123,7 +117,6 @@ def read_examples(
             ],
             labels=np.repeat(np.array(split["label"], np.int64), n_windows),
             row=np.repeat(np.arange(len(split)), n_windows),
-            around=around,
         )
     return examples
 
@@ -138,45 +131,49 @@ def examples_sha256(examples: dict[str, Examples]) -> str:
     return digest.hexdigest()
 
 
-def longest_input(tokenizer: Any, config: Any) -> int:
-    """Return the most tokens that a model takes, with special tokens."""
-    limits = [tokenizer.model_max_length]
-    for name in ("max_position_embeddings", "max_seq_len"):
-        limits.append(getattr(config, name, None))
-    # Tokenizers that know no limit give an astronomical one.
-    known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < 10**9]
-    if not known:
-        raise InputError("Neither tokenizer nor configuration says how long an input may be; say --max_tokens.")
-    return min(known)
-
-
-def collator(tokenizer: Any, model: torch.nn.Module) -> Collator:
+def collator(rules: InputRules) -> Collator:
     """Return what pads a batch to its longest input; `row` says which rows it is of."""
-    if tokenizer.pad_token_id is None:
-        raise InputError("The model's tokenizer has no token for padding, which a batch of inputs needs.")
-    takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
 
     def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        longest = max(len(row["input_ids"]) for row in rows)
-        input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, np.int64)
-        for number, row in enumerate(rows):
-            input_ids[number, : len(row["input_ids"])] = row["input_ids"]
-        lengths = np.array([len(row["input_ids"]) for row in rows])
+        input_ids, attention_mask = rules.batch([row["input_ids"] for row in rows])
         batch = {name: torch.tensor([int(row[name]) for row in rows]) for name in ("labels", "row")}
-        batch["input_ids"] = torch.from_numpy(input_ids)
-        if takes_mask:
-            batch["attention_mask"] = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
-        return batch
+        return batch | {
+            "input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(attention_mask)
+        }
 
     return collate
 
 
+def logits_of(model: Any, inputs: Mapping[str, torch.Tensor], rules: InputRules) -> torch.Tensor:
+    """Return a model's logits of a padded batch, shape (B, C).
+
+    A model that cannot be told what is padding gets none: inputs of one length together.
+
+    Args:
+        model: With a head for classes.
+        inputs: `input_ids` and `attention_mask`, both of shape (B, L).
+        rules: What the model takes.
+    """
+    if rules.pads:
+        whole: torch.Tensor = model(**inputs).logits
+        return whole
+    input_ids, lengths = inputs["input_ids"], inputs["attention_mask"].sum(1)
+    rows, parts = [], []
+    for length in lengths.unique():
+        same = (lengths == length).nonzero()[:, 0]
+        for some in same.split(rules.max_rows or len(same)):
+            of_length = {"input_ids": input_ids[some, :length]}
+            if rules.takes_mask:
+                of_length["attention_mask"] = inputs["attention_mask"][some, :length]
+            rows.append(some)
+            parts.append(model(**of_length).logits)
+    return torch.cat(parts)[torch.cat(rows).argsort()]
+
+
 def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> NDArray[np.floating]:
     """Return the mean logits of each row over its windows, shape (n_rows, C)."""
-    first = np.searchsorted(row, np.arange(int(row[-1]) + 1))
-    if len(first) == len(row):
-        return logits
-    return np.add.reduceat(logits, first) / np.bincount(row)[:, None]
+    n_windows = np.bincount(row)
+    return (sum_by_owner(row, logits, len(n_windows)) / n_windows[:, None]).astype(logits.dtype)
 
 
 def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
@@ -194,7 +191,7 @@ def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
     return list(names)
 
 
-def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datasets.Dataset], Ids]:
+def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datasets.Dataset, str], Ids]:
     """Return what gives the ids of a split's rows, without special tokens."""
     dataset_vocabulary = task.facts.get("vocabulary_sha256")
     if "input_ids" in task.splits["train"].features and not retokenize:
@@ -206,8 +203,8 @@ def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datase
                 f"model's tokenizer has {own[:12]}.... Say --retokenize true to tokenize the sequences with the "
                 "model's; tokens at their ends then differ from those in the genome."
             )
-        return _stored_ids
-    return lambda split: _tokenized(tokenizer, split["sequence"])
+        return lambda split, _: _stored_ids(split)
+    return lambda split, name: _tokenized(tokenizer, split["sequence"], name)
 
 
 def _stored_ids(split: datasets.Dataset) -> Ids:
@@ -220,21 +217,12 @@ def _stored_ids(split: datasets.Dataset) -> Ids:
     return found
 
 
-def _tokenized(tokenizer: Any, sequences: Iterable[str]) -> Ids:
-    texts = list(sequences)
+def _tokenized(tokenizer: Any, sequences: Iterable[object], name: str) -> Ids:
+    # Rows count from 0, as those of a dataset do.
+    texts = normalized_rows(sequences, name, first_row=0)
     found: Ids = []
     for first in range(0, len(texts), 1_000):
         # Without `truncation` and `max_length`: length is checked by `read_examples`.
         ids = tokenizer(texts[first : first + 1_000], add_special_tokens=False, verbose=False)["input_ids"]
         found += [np.asarray(row, np.uint32) for row in ids]
     return found
-
-
-def _special_around(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the ids that the tokenizer puts before and after a sequence."""
-    bare = tokenizer("ACGTACGTACGT", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("ACGTACGTACGT")["input_ids"]
-    for first in range(len(whole) - len(bare) + 1):
-        if whole[first : first + len(bare)] == bare:
-            return whole[:first], whole[first + len(bare) :]
-    raise InputError("The model's tokenizer changes a sequence when it adds special tokens; it is of no use here.")

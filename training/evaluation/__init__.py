@@ -1,1 +1,1 @@
-"""How a pretrained model is judged beside predictors that count."""
+"""How a pretrained model is compared with predictors that count."""

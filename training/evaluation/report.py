@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write
+from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
@@ -33,7 +34,7 @@ _TYPE_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "auc", "auc_low", 
 
 
 class Judged(NamedTuple):
-    """What the predictors said of the masked tokens of some windows."""
+    """What the predictors gave for the masked tokens of windows."""
 
     tallies: dict[str, PredictionTally]
     """By predictor: model, neighbour counts, frequency."""
@@ -49,7 +50,7 @@ class Judged(NamedTuple):
 def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
     """Return what `metrics.json` has of the predictors; the differences are paired.
 
-    Beside the metrics of `masked_token_metrics` stands `perplexity_at_mask`, of the tokens that are [MASK] in the
+    The metrics are those of `masked_token_metrics`, and `perplexity_at_mask`, of the tokens that are [MASK] in the
     input. The others can be seen, and are the true ones about half of the time: the paper's 80/10/10 makes a
     perplexity of 75 out of one that is 112 where nothing can be seen (neighbour counts, 27 Mbp of hg38).
     """
@@ -64,18 +65,18 @@ def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
 
 
 def write_tables(
-    output: Path, judged: Judged, found: Mapping[str, Any], encoder: Encoder, frequencies: NDArray[np.integer]
+    output: Path, judged: Judged, scores: Mapping[str, Any], encoder: Encoder, frequencies: NDArray[np.integer]
 ) -> None:
     """Write `PER_TOKEN`, a line for each type of token, and the figures; replace them if they are there.
 
     Args:
         output: The folder.
         judged: What they show.
-        found: From `report`.
+        scores: From `report`.
         encoder: Of the vocabulary.
         frequencies: Occurrences of each type in the train windows, shape (V,).
     """
-    with atomic_write(output / PER_TOKEN) as beside, open(beside, "w", newline="") as file:
+    with atomic_write(output / PER_TOKEN) as part, open(part, "w", newline="") as file:
         writer = csv.writer(file)
         names = [f"{name}_{column}" for name in judged.types for column in _TYPE_COLUMNS]
         writer.writerow(["id", "token", "bases", "train_count", "n_masked", *names])
@@ -86,16 +87,15 @@ def write_tables(
             values = (column[i].item() for column in columns)
             # What cannot be measured is empty.
             writer.writerow([i, token, len(token), *("" if math.isnan(value) else value for value in values)])
-    rows = {SHOWN[name]: row for name, row in _by_predictor(found).items()}
-    accuracy_figure(
-        output / "accuracy.png",
+    rows = {SHOWN[name]: row for name, row in _by_predictor(scores).items()}
+    accuracy = accuracy_figure(
         {name: np.array(row["metrics"]["accuracy_top_k"]) for name, row in rows.items()},
         {name: np.array(row["ci95"]["accuracy_top_k"]).T for name, row in rows.items()},
     )
-    per_token_figure(
-        output / "per_token.png", {SHOWN[name]: types for name, types in judged.types.items()},
-        encoder.token_lengths, frequencies,
-    )
+    save_figure(accuracy, output / "accuracy.png")
+    types_by_predictor = {SHOWN[name]: types for name, types in judged.types.items()}
+    per_token = per_token_figure(types_by_predictor, encoder.token_lengths, frequencies)
+    save_figure(per_token, output / "per_token.png")
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -184,16 +184,16 @@ def _difference(judged: Judged, baseline: str) -> dict[str, dict[str, Any]]:
 def _named_types(types: PerToken, tokens: tuple[str, ...]) -> dict[str, Any]:
     """Return what the paper says of Fig. 3f-g: the best and the worst predicted types, AUCs of a half and less.
 
-    Only of types whose accuracy has an interval: those in some windows at least.
+    Only of types whose accuracy has an interval: those that occur in enough windows.
     """
     ids = np.flatnonzero(np.isfinite(types.accuracy_ci95[0]))
     by_accuracy = ids[np.argsort(types.accuracy[ids], kind="stable")]
 
-    def named(some: NDArray[np.int64]) -> list[dict[str, Any]]:
-        columns = (types.accuracy[some].tolist(), types.n_masked[some].tolist())
+    def named(chosen: NDArray[np.int64]) -> list[dict[str, Any]]:
+        columns = (types.accuracy[chosen].tolist(), types.n_masked[chosen].tolist())
         return [
             {"token": tokens[i], "accuracy": accuracy, "n_masked": n_masked}
-            for i, accuracy, n_masked in zip(some, *columns, strict=True)
+            for i, accuracy, n_masked in zip(chosen, *columns, strict=True)
         ]
 
     return {

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Sequence
@@ -23,23 +24,45 @@ def recipe_field(text: str, **default: Any) -> Any:
     return dataclasses.field(metadata={"help": text}, **default)
 
 
-def recipe_from_command_line(recipe_class: type[R], kind: str, arguments: Sequence[str] | None = None) -> R:
+def with_dashes(arguments: Sequence[str] | None) -> list[str]:
+    """Return a command line whose options are spelled with dashes: `--batch_size 8` is `--batch-size 8`.
+
+    Args:
+        arguments: The command line; None for that of the process.
+    """
+    words = []
+    for word in sys.argv[1:] if arguments is None else arguments:
+        name, equals, value = word.partition("=")
+        words.append((name.replace("_", "-") if name.startswith("--") else name) + equals + value)
+    return words
+
+
+def recipe_from_command_line(
+    recipe_class: type[R], kind: str, arguments: Sequence[str] | None = None, *, prog: str | None = None
+) -> R:
     """Return the recipe that `--config` names, with `--field value` for every field to change.
+
+    A field of yes or no may stand alone: `--overwrite` is `--overwrite true`.
 
     Args:
         recipe_class: A dataclass; the `help` in each field's metadata is shown by `--help`.
         kind: The folder of packaged recipes that `--config` may name without a path.
         arguments: The command line; None for that of the process.
+        prog: What the command is called; None for the training's launch.
     """
     parser = argparse.ArgumentParser(
-        prog=f"accelerate launch -m training.{kind}" if kind else None,
+        prog=prog or f"accelerate launch -m training.{kind}",
         formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False,
     )
     packaged = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
     parser.add_argument("--config", required=True, help=f"a YAML file, or a packaged recipe: {packaged}")
+    hints = typing.get_type_hints(recipe_class)
     for field in _fields(recipe_class):
-        parser.add_argument(f"--{field.name}", help=field.metadata.get("help"), metavar="VALUE")
-    given = vars(parser.parse_args(arguments))
+        hint = hints[field.name]
+        alone: dict[str, Any] = {"nargs": "?", "const": "true"} if bool in (hint, *typing.get_args(hint)) else {}
+        option, text = f"--{field.name.replace('_', '-')}", field.metadata.get("help")
+        parser.add_argument(option, help=text, metavar="VALUE", **alone)
+    given = vars(parser.parse_args(with_dashes(arguments)))
     config = given.pop("config")
     changes = {name: yaml.safe_load(value) for name, value in given.items() if value is not None}
     return read_recipe(recipe_class, config, kind, changes)

@@ -1,1 +1,1 @@
-"""The parts of a vocabulary sweep: its recipe, its budgets, its cells, and what runs them."""
+"""The parts of a vocabulary sweep: its recipe, genomes, budgets, grid of cells, and what runs them."""

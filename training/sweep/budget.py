@@ -91,7 +91,7 @@ def training_flop(lengths: NDArray[np.int64], vocab_size: int, size: str, p_sele
 
 def write_budgets(budgets: Sequence[Budget], output: Path) -> None:
     """Write `vocabularies.csv` into the sweep's folder."""
-    with atomic_write(output / VOCABULARIES) as beside, open(beside, "w", newline="") as file:
+    with atomic_write(output / VOCABULARIES) as part, open(part, "w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Budget)])
         writer.writeheader()
         writer.writerows(dataclasses.asdict(budget) for budget in budgets)

@@ -88,10 +88,10 @@ def data_cell(
 
     def state() -> State:
         try:
-            found = json.loads(facts.read_text())
+            content = json.loads(facts.read_text())
         except FileNotFoundError:
             return MISSING
-        if changed := [key for key, value in expected.items() if found.get(key) != value]:
+        if changed := [key for key, value in expected.items() if content.get(key) != value]:
             return State("other", f"it has another {', '.join(changed)}")
         return FINISHED
 
@@ -154,10 +154,10 @@ def baseline_cell(
 
     def state() -> State:
         try:
-            found = read_metrics(folder)
+            report = read_metrics(folder)
         except InputError:
             return MISSING
-        have = {key: found["model"].get(key) for key in model} | {"rows": found["dataset"]["sha256"]}
+        have = {key: report["model"].get(key) for key in model} | {"rows": report["dataset"]["sha256"]}
         want = model | {"rows": dataset_sha256}
         changed = [key for key, value in want.items() if have[key] != value]
         return State("other", f"it has another {', '.join(changed)}") if changed else FINISHED

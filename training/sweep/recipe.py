@@ -44,7 +44,7 @@ class SweepRecipe:
     tfidf: list[str] = recipe_field("baselines: kmer-K, or bpe-N of the cycles")  # noqa: RUF009
     max_trees: int = recipe_field("largest forest of TF-IDF to choose from: 100, 200, ..., 2000")
     models: list[dict] = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
-        "pretrained models beside ours: model, and other fields of training.finetune"
+        "other pretrained models to compare with: model, and other fields of training.finetune"
     )
     at_once: int = recipe_field("processes at once; on GPUs one has one")
     threads: int = recipe_field("of each process")

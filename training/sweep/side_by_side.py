@@ -1,4 +1,4 @@
-"""Jobs as processes of their own, some at once: one that crashes or is killed costs itself alone."""
+"""Jobs as processes of their own, several at once: one that is killed stops only those that need it."""
 
 import contextlib
 import fcntl
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed, or was not begun for want of another that failed."""
+    """A job that failed, or was not begun because another failed."""
 
     job: Job
     reason: str
@@ -133,7 +133,7 @@ class _Running:
         with open(job.log, "a") as log:
             log.write(f"$ {shlex.join(job.command)}\n")
             log.flush()
-            self._begin_of_output = log.tell()
+            self._output_starts = log.tell()
             self._process = _started(job.command, log, environment, lock)
 
     @property
@@ -145,7 +145,7 @@ class _Running:
 
     def last_line(self) -> str:
         with open(self.job.log, errors="replace") as log:
-            log.seek(self._begin_of_output)
+            log.seek(self._output_starts)
             lines = [line.strip() for line in log if line.strip()]
         errors = [line for line in lines if line.startswith("error:")]
         return (errors or lines or [""])[-1]

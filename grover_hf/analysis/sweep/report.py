@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from grover_hf._internals.files import atomic_folder
+from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.sweep.figures import sweep_figure
 from grover_hf.analysis.sweep.results import SweepResults, read_sweep
 
@@ -16,15 +17,15 @@ _HEADER = (
 )
 
 
-def write_sweep_results(folder: Path, names: Collection[str]) -> Path:
-    """Write `results/` into a sweep's folder, and print its Markdown.
+def write_sweep_results(folder: Path, names: Collection[str]) -> str:
+    """Write `results/` into a sweep's folder: `sweep.md, sweep.png, sweep.csv, seeds.csv, tfidf.csv, curves.csv`.
 
     Args:
         folder: Of the sweep.
         names: Of its runs.
 
     Returns:
-        The folder with `sweep.md, sweep.png, sweep.csv, seeds.csv, tfidf.csv, curves.csv`.
+        The content of `sweep.md`.
 
     Raises:
         InputError: If no fine-tuning is finished.
@@ -35,13 +36,12 @@ def write_sweep_results(folder: Path, names: Collection[str]) -> Path:
     if curves:
         tables["curves"] = pd.concat(curves)
     text = markdown(results)
-    with atomic_folder(folder / "results") as beside:
+    with atomic_folder(folder / "results") as part:
         for name, table in tables.items():
-            table.to_csv(beside / f"{name}.csv", index=False, float_format="%.6g")
-        (beside / "sweep.md").write_text(text)
-        sweep_figure(beside / "sweep.png", results)
-    print(text)
-    return folder / "results"
+            table.to_csv(part / f"{name}.csv", index=False, float_format="%.6g")
+        (part / "sweep.md").write_text(text)
+        save_figure(sweep_figure(results), part / "sweep.png")
+    return text
 
 
 def markdown(results: SweepResults) -> str:
@@ -55,11 +55,11 @@ def markdown(results: SweepResults) -> str:
             f"Each pretraining: {_span(tokens)} million tokens, {_span(bases)} million bases, {_span(passes)} "
             f"passes over the train windows, {_span(flop)} TFLOP.\n"
         )
-    for k, some in table.groupby("k"):
-        first, = some.head(1).to_dict("records")
+    for k, of_k in table.groupby("k"):
+        first, = of_k.head(1).to_dict("records")
         always = "" if pd.isna(first["majority"]) else f"; the most frequent answer: {_percent(first['majority'])}"
         parts.append(f"**The next {k} bases**, {first['test_rows']:,} test rows, {first['seeds']} seeds{always}\n")
-        rows = [_HEADER, ("---",) * len(_HEADER), *map(_words, some.to_dict("records"))]
+        rows = [_HEADER, ("---",) * len(_HEADER), *map(_words, of_k.to_dict("records"))]
         parts.append("".join(f"| {' | '.join(row)} |\n" for row in rows))
     if len(results.tfidf):
         best = results.tfidf.sort_values("accuracy").groupby("k").tail(1).sort_values("k")
@@ -93,16 +93,16 @@ def _choice_text(results: SweepResults) -> str:
     if choice is None:
         return f"No cycle is chosen. {results.why_none}\n"
     regions = "; ".join(f"k = {k}: {low} to {high}" for k, (low, high) in choice.best_regions.items())
-    said = (
+    text = (
         f"Cycles that the loess curve does not tell from its maximum: {regions}. {choice.n_agreeing} of "
         f"{len(choice.best_regions)} agree on {choice.region[0]} to {choice.region[1]}; the count nearest to the "
         f"middle, {choice.cycle}, is chosen."
     )
     if choice.is_whole_scan:
-        said += " That is all that was scanned: this sweep tells no count of cycles from another."
+        text += " That is all that was scanned: this sweep tells no count of cycles from another."
     elif choice.at_the_edge:
-        said += " That reaches an end of what was scanned: the best may lie beyond."
-    return said + "\n"
+        text += " That reaches an end of what was scanned: the best may lie beyond."
+    return text + "\n"
 
 
 def _span(values: Iterable[float]) -> str:

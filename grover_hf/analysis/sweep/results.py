@@ -18,7 +18,7 @@ VOCABULARIES = "vocabularies.csv"
 _RESAMPLES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SweepResults:
     """What a sweep found; accuracies are fractions, intervals of 95 % over test rows."""
 
@@ -37,16 +37,24 @@ class SweepResults:
     top_k: dict[str, list[float]]
     """By vocabulary, masked-token accuracy within the likeliest 1, 2, ... tokens."""
 
+    @property
+    def shown_pairs(self) -> str | None:
+        """The byte pairs that stand for all in figures: of the chosen cycle, else the most accurate ones."""
+        if self.choice is not None:
+            return f"bpe-{self.choice.cycle}"
+        pairs = self.table[self.table["vocabulary"].str.startswith("bpe-")]
+        return str(pairs.groupby("vocabulary")["accuracy"].mean().idxmax()) if len(pairs) else None
+
 
 def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
     """Read the runs of a sweep, as far as they are finished.
 
     Args:
         folder: Of the sweep.
-        names: Of its runs, which are their folders in it; what else lies there is of another recipe.
+        names: Of its runs, which are also their folders; other folders there belong to another recipe.
 
     Raises:
-        InputError: If no fine-tuning is.
+        InputError: If no fine-tuning is finished.
     """
     budgets = pd.read_csv(folder / VOCABULARIES).set_index("vocabulary")
     pretrained = {run.name: read_metrics(run) for run in _finished(folder, names, "pretrain/")}
@@ -63,9 +71,9 @@ def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
         raise InputError(f"{folder} has no finished fine-tuning yet.")
     lines, seeds = [], []
     for k in sorted({_k_of(run) for run in runs}):
-        said = {run: read_predictions(run) for run in runs if _k_of(run) == k}
-        best = max(said, key=lambda run: _accuracy(said[run]))
-        for run, predictions in said.items():
+        predictions_of_k = {run: read_predictions(run) for run in runs if _k_of(run) == k}
+        best = max(predictions_of_k, key=lambda run: _accuracy(predictions_of_k[run]))
+        for run, predictions in predictions_of_k.items():
             report, vocabulary = read_metrics(run), run.name.split(".")[0]
             seeds += [
                 {"k": k, "vocabulary": run.name, "cycles": _cycles_of(run.name), "seed": training["seed"],
@@ -74,7 +82,7 @@ def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
             ]
             lines.append({
                 "k": k, "vocabulary": run.name, **_scores(report), "majority": majority.get(k),
-                **_behind(said[best], predictions), **_beside(tfidf, k, vocabulary),
+                **_behind(predictions_of_k[best], predictions), **_tfidf_of(tfidf, k, vocabulary),
                 **_masked(pretrained.get(vocabulary)),
                 **(budgets.loc[vocabulary].to_dict() if vocabulary in budgets.index else {}),
             })
@@ -99,8 +107,8 @@ def _cycles_of(vocabulary: str) -> int:
     return int(vocabulary.removeprefix("bpe-")) if vocabulary.startswith("bpe-") else 0
 
 
-def _accuracy(said: Predictions) -> float:
-    return float((said.predicted == said.labels).mean())
+def _accuracy(predictions: Predictions) -> float:
+    return float((predictions.predicted == predictions.labels).mean())
 
 
 def _scores(report: dict[str, Any]) -> dict[str, Any]:
@@ -121,23 +129,23 @@ def _baseline_line(run: Path) -> dict[str, Any]:
     }
 
 
-def _behind(best: Predictions, said: Predictions) -> dict[str, float]:
+def _behind(best: Predictions, other: Predictions) -> dict[str, float]:
     """Return by how much the best model of a k is more accurate, by paired bootstrap over test rows.
 
     As `grover compare`, for accuracy alone: a row counts by the shares of trainings that are right about it,
     and rows of one difference are alike, which makes it quick with 4,096 classes too.
     """
-    if not np.array_equal(best.labels, said.labels):
-        raise InputError("Two runs of one k have other test rows; a sweep's runs all have the same.")
-    right = [(of.predicted == of.labels).mean(0) for of in (best, said)]
+    if not np.array_equal(best.labels, other.labels):
+        raise InputError("Two runs of one k have different test rows; all runs of a sweep have the same ones.")
+    right = [(of.predicted == of.labels).mean(0) for of in (best, other)]
     values, n_alike = np.unique(right[0] - right[1], return_counts=True)
-    n_rows = len(said.labels)
+    n_rows = len(other.labels)
     drawn = np.random.default_rng(0).multinomial(n_rows, n_alike / n_rows, _RESAMPLES) @ values / n_rows
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {"behind_best": float(n_alike @ values / n_rows), "behind_low": float(low), "behind_high": float(high)}
 
 
-def _beside(tfidf: pd.DataFrame, k: int, vocabulary: str) -> dict[str, float]:
+def _tfidf_of(tfidf: pd.DataFrame, k: int, vocabulary: str) -> dict[str, float]:
     same = tfidf[(tfidf["k"] == k) & (tfidf["vocabulary"] == vocabulary)]
     return {f"tfidf_{name}": float(same[name].iloc[0]) for name in ("accuracy", "low", "high") if len(same)}
 
@@ -159,5 +167,5 @@ def _curves(seeds: pd.DataFrame) -> tuple[dict[int, Curve], str]:
         except InputError as error:
             why_none = why_none or f"k = {k}: {error}"
     if not why_none and len(counts) > 1:
-        why_none = "The k have other counts of cycles, as long as runs are missing."
+        why_none = "Runs are missing: not all k have the same counts of cycles."
     return curves, why_none

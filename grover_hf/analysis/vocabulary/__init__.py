@@ -1,1 +1,1 @@
-"""What is in a vocabulary: its table beside the paper's, its figure, its stability."""
+"""What is in a vocabulary: its values and the paper's, its figure, its stability."""

@@ -1,120 +1,89 @@
-"""Figures, drawn with matplotlib from arrays."""
+"""A vocabulary drawn like the paper's Fig. 3a-c, and how much of it stays in resamples."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import atomic_write
-from grover_hf.analysis.vocabulary.table import Vocabulary
-from grover_hf.errors import InputError
+from grover_hf.analysis.figure_style import BLUE, DARK, GREY, RED, legend_below, new_figure, styled
+from grover_hf.analysis.vocabulary.paper import START_WITH_A_OR_T
+from grover_hf.analysis.vocabulary.stability import Stability
+from grover_hf.analysis.vocabulary.table import LengthProfile
 
-FORMATS = (".png", ".pdf", ".svg")
-
-
-def require_matplotlib() -> None:
-    """Raise `InputError` at the start of a long job if its figure could not be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise InputError("Figures need matplotlib: pip install 'grover-hf[analysis]'") from None
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def require_format(path: Path) -> None:
-    """Raise `InputError` if a figure cannot be written under this name."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"{path} is no name for a figure; it ends in {', '.join(FORMATS)}.")
-
-
-def vocabulary_figure(
-    path: Path, vocabulary: Vocabulary, name: str, kmer_counts: dict[int, NDArray[np.int64]]
-) -> None:
+@styled
+def vocabulary_figure(name: str, frequencies: Mapping[str, NDArray[np.int64]], profile: LengthProfile) -> "Figure":
     """Draw a vocabulary like the paper's Fig. 3a-c.
 
-    a: how often types occur, beside k-mer vocabularies; b: tokens of the genome by their length;
+    a: how often types occur, and the types of k-mer vocabularies; b: tokens of the genome by their length;
     c: types of the dictionary by their length, as shares of the possible ones.
 
     Args:
-        path: A PNG, PDF or SVG, replaced if it is there.
-        vocabulary: With counts.
-        name: Of the vocabulary, such as "bpe-600".
-        kmer_counts: Counts of all k-mers, by k; those that do not occur are left out.
+        name: Of the vocabulary, such as "bpe-600": the one of `frequencies` that stands out.
+        frequencies: By vocabulary, how often each type occurs that does, each (n_types,).
+        profile: Of the vocabulary.
     """
-    require_matplotlib()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    frequency, in_genome, in_dictionary = figure.subplots(1, 3)
-
-    counts = [vocabulary.frequencies, *(found[found > 0] for found in kmer_counts.values())]
-    labels = [name, *(f"{k}-mers" for k in kmer_counts)]
-    violins = frequency.violinplot([np.log10(found) for found in counts], showmedians=True, widths=0.8)
-    colours = ["#3b6ea5"] + ["#b0b7bf"] * len(kmer_counts)
-    for body, colour in zip(violins["bodies"], colours, strict=True):  # type: ignore[arg-type]
-        body.set(facecolor=colour, alpha=0.9)
-    for part in ("cmedians", "cbars", "cmins", "cmaxes"):
-        violins[part].set(color="#333333", linewidth=0.8)  # type: ignore[union-attr]
-    frequency.set_xticks(range(1, len(labels) + 1), labels)
-    frequency.set(ylabel="occurrences of a type, log10", title="a  Frequencies of types")
-
-    lengths = np.array([len(token) for token in vocabulary.types])
-    axis = np.arange(1, lengths.max() + 1)
-    tokens = np.bincount(lengths, vocabulary.frequencies, minlength=axis[-1] + 1)[1:]
-    in_genome.bar(axis, 100 * tokens / tokens.sum(), color="#3b6ea5")
-    mean = float(np.average(axis, weights=tokens))
-    in_genome.axvline(mean, color="#333333", linewidth=0.8, linestyle="--")
-    in_genome.annotate(f" mean {mean:.2f}", (mean, 0.94), xycoords=("data", "axes fraction"))
+    figure = new_figure(11, 3.6)
+    by_vocabulary, in_genome, in_dictionary = figure.subplots(1, 3)
+    _violins(by_vocabulary, name, frequencies)
+    bases = np.arange(1, len(profile.types) + 1)
+    in_genome.bar(bases, 100 * profile.tokens / profile.tokens.sum(), color=BLUE)
+    in_genome.axvline(profile.mean, color=DARK, linewidth=0.8, linestyle="--")
+    in_genome.annotate(f" mean {profile.mean:.2f}", (profile.mean, 0.94), xycoords=("data", "axes fraction"))
     in_genome.set(xlabel="bases a token", ylabel="% of the genome's tokens", title="b  Tokens by length")
-
-    types = np.bincount(lengths, minlength=axis[-1] + 1)[1:]
-    bars = in_dictionary.bar(axis, types, color="#3b6ea5")
-    shares = types / 4.0**axis
-    texts = [f"{100 * share:.0f}%" if share >= 0.01 else "" for share in shares]
+    in_genome.margins(y=0.12)
+    bars = in_dictionary.bar(bases, profile.types, color=BLUE)
+    texts = [f"{100 * share:.0f}%" if share >= 0.01 else "" for share in profile.share_of_possible]
     in_dictionary.bar_label(bars, texts, fontsize=6, padding=2, rotation=90)
     in_dictionary.margins(y=0.12)
     in_dictionary.set(xlabel="bases a type", ylabel="types (% of possible)", title="c  Types by length")
-    for axes in (frequency, in_genome, in_dictionary):
-        axes.spines[["top", "right"]].set_visible(False)
-    with atomic_write(path) as beside:
-        figure.savefig(beside, dpi=150, format=path.suffix[1:])
+    return figure
 
 
-def results_figure(rows: Sequence[Any], path: Path) -> None:
-    """Draw MCC with its interval, a panel a task, like the paper's Fig. 6.
+def _violins(axes: Any, name: str, frequencies: Mapping[str, NDArray[np.int64]]) -> None:
+    violins = axes.violinplot([np.log10(counts) for counts in frequencies.values()], showmedians=True, widths=0.8)
+    for body, label in zip(violins["bodies"], frequencies, strict=True):
+        body.set(facecolor=BLUE if label == name else GREY, alpha=0.9)
+    for part in ("cmedians", "cbars", "cmins", "cmaxes"):
+        violins[part].set(color=DARK, linewidth=0.8)
+    axes.set_xticks(range(1, len(frequencies) + 1), list(frequencies))
+    axes.set(ylabel="occurrences of a type, log10", title="a  Frequencies of types")
+
+
+@styled
+def stability_figure(name: str, stability: Stability) -> "Figure":
+    """Draw which share of types is shared, by rank, and which share starts with A or T.
 
     Args:
-        rows: `grover_hf.analysis.results.Result`.
-        path: The picture; its suffix chooses the format.
+        name: Of the genome.
+        stability: Of its vocabulary.
     """
-    require_matplotlib()
-    from matplotlib.figure import Figure
+    from matplotlib import colormaps
 
-    tasks = list(dict.fromkeys((row.task, row.dataset) for row in rows))
-    counts = [sum((row.task, row.dataset) == task for row in rows) for task in tasks]
-    figure = Figure(figsize=(8, 0.9 * len(tasks) + 0.24 * len(rows)), layout="constrained")
-    axes = figure.subplots(
-        len(tasks), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts]
-    )
-    for axis, task in zip(axes[:, 0], tasks, strict=True):
-        some = [row for row in rows if (row.task, row.dataset) == task]
-        mcc = [row.mcc for row in some]
-        # An interval over resampled rows need not hold the score itself.
-        below = [max(0.0, row.mcc - row.mcc_low) for row in some]
-        above = [max(0.0, row.mcc_high - row.mcc) for row in some]
-        # By position: two runs may have one name.
-        places = list(range(len(some)))
-        axis.barh(places, mcc, xerr=[below, above], color="#4C72B0", height=0.7, error_kw={"elinewidth": 1})
-        axis.set_yticks(places, [row.model for row in some])
-        for place, row in zip(places, some, strict=True):
-            axis.annotate(f"{row.mcc:.3f}", (max(row.mcc, row.mcc_high, 0), place), xytext=(3, 0),
-                          textcoords="offset points", va="center", fontsize=6)
-        axis.axvline(0, color="black", linewidth=0.8)
-        axis.set_title(" ".join(task), loc="left", fontsize=9)
-        axis.tick_params(labelsize=7)
-        axis.invert_yaxis()
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[-1, 0].set_xlabel("MCC on test rows, 95 % interval over rows", fontsize=8)
-    with atomic_write(path) as beside:
-        figure.savefig(beside, format=path.suffix[1:], dpi=150)
+    figure = new_figure(8.5, 3.8)
+    by_rank, first_base = figure.subplots(1, 2, width_ratios=[2, 1])
+    starts = stability.start_with_a_or_t
+    # One colour a resample in both panels: those that took another branch show in the curves.
+    colours = colormaps["viridis"]((starts - starts.min()) / max(float(np.ptp(starts)), 1e-9) * 0.9)
+    ranks = np.arange(1, stability.shared.shape[1] + 1)
+    for shared, colour in zip(stability.shared, colours, strict=True):
+        by_rank.plot(ranks, 100 * shared, color=colour, linewidth=0.8)
+    by_rank.plot(ranks, 100 * stability.median_shared, color="black", linewidth=1.6, label="median")
+    by_rank.set(xlabel="first n types", ylabel="% shared with the genome's first n", ylim=(None, 101),
+                title=f"a  {len(starts)} resamples of {name}")
+
+    aside = np.linspace(-0.25, 0.25, len(starts))[np.argsort(np.argsort(starts))]
+    first_base.scatter(aside, 100 * starts, c=colours, s=18)
+    own = 100 * stability.own_start_with_a_or_t
+    paper = 100 * START_WITH_A_OR_T.value
+    first_base.axhline(own, color="black", linewidth=1, label=f"the genome, {own:.0f} %")
+    first_base.axhline(paper, color=RED, linewidth=1, linestyle="--", label=f"the paper, {paper:.0f} %")
+    first_base.set(ylabel="% of types that start with A or T", ylim=(0, 101), xlim=(-0.6, 0.6), xticks=[],
+                   title="b  First bases")
+    for axes in (by_rank, first_base):
+        legend_below(axes)
+    return figure

@@ -1,4 +1,4 @@
-"""`grover vocabulary`: from files to the tables, and to the figures."""
+"""`grover vocabulary` and `grover stability`: from files to the tables, and to the figures."""
 
 from pathlib import Path
 
@@ -6,14 +6,21 @@ import pandas as pd
 
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import progress_bar
-from grover_hf.analysis.vocabulary.figures import require_format, require_matplotlib, vocabulary_figure
+from grover_hf.analysis.figure_style import require_format, require_matplotlib, save_figure
+from grover_hf.analysis.vocabulary.figures import stability_figure, vocabulary_figure
 from grover_hf.analysis.vocabulary.stability import (
     resamples_of,
     stability_columns,
-    stability_figure,
+    stability_of,
     stability_summary,
 )
-from grover_hf.analysis.vocabulary.table import Row, kmer_frequencies, vocabulary_of, vocabulary_table
+from grover_hf.analysis.vocabulary.table import (
+    Row,
+    kmer_frequencies,
+    length_profile,
+    vocabulary_of,
+    vocabulary_table,
+)
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.reference import ReferenceGenome
@@ -26,16 +33,16 @@ from grover_hf.tokenization.merges import MergeTable
 def vocabulary_report(
     vocabulary: Path, corpus: Path | None, figure: Path | None, kmers: list[int]
 ) -> list[Row]:
-    """Return the paper's table beside a vocabulary's; write the figure if a path is given.
+    """Return the paper's table with a vocabulary's values; write the figure if a path is given.
 
     Args:
         vocabulary: A merges file or a tokenizer folder.
         corpus: A genome tokenized with it; without one the table has no frequencies.
         figure: A PNG or PDF to write; needs `corpus`.
-        kmers: k-mer vocabularies to draw beside it.
+        kmers: k-mer vocabularies to compare in the figure.
 
     Raises:
-        InputError: If the corpus has another vocabulary, or a figure is asked for without one.
+        InputError: If the corpus has a different vocabulary, or a figure is asked for without one.
     """
     if figure is not None:
         require_matplotlib()
@@ -44,10 +51,14 @@ def vocabulary_report(
             raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
     encoder = load_encoder(vocabulary)
     genome = None if corpus is None else TokenizedGenome.open(corpus, encoder)
-    found = vocabulary_of(encoder.tokens, genome)
+    counted = vocabulary_of(encoder.tokens, genome)
     if figure is not None and genome is not None:
-        vocabulary_figure(figure, found, encoder.name, {k: kmer_frequencies(genome, k) for k in kmers})
-    return vocabulary_table(found)
+        frequencies = {encoder.name: counted.frequencies}
+        for k in kmers:
+            kmer_counts = kmer_frequencies(genome, k)
+            frequencies[f"{k}-mers"] = kmer_counts[kmer_counts > 0]
+        save_figure(vocabulary_figure(encoder.name, frequencies, length_profile(counted)), figure)
+    return vocabulary_table(counted)
 
 
 def stability_report(
@@ -84,11 +95,11 @@ def stability_report(
         name = genome.path.name.split(".fa")[0]
         title = f"{n_resamples} resamples of {name}, blocks of {block_bp:,} bp, {len(merges)} cycles, seed {seed}"
         rows = [("quantity", name, "lowest", "median", "highest"), ("---",) * 5, *lines]
-        with atomic_folder(output) as beside:
-            pd.DataFrame(stability_columns(merges, resamples)).to_csv(beside / "stability.csv", index=False)
+        with atomic_folder(output) as part:
+            pd.DataFrame(stability_columns(merges, resamples)).to_csv(part / "stability.csv", index=False)
             table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-            (beside / "stability.md").write_text(f"{title}\n\n{table}")
-            stability_figure(beside / "stability.png", merges, resamples, name)
+            (part / "stability.md").write_text(f"{title}\n\n{table}")
+            save_figure(stability_figure(name, stability_of(merges, resamples)), part / "stability.png")
     return lines
 
 

@@ -1,8 +1,8 @@
 """How much of a byte-pair vocabulary stays when its genome is drawn again, by block bootstrap.
 
-The genome's segments are cut into blocks (100 kb, say: longer than genes' repeats reach into each other);
-as many blocks as there are, drawn with replacement, make a resample of about the genome's size; a vocabulary
-is learnt from each. No token crosses the ends of a block, as none crosses those of a segment.
+The genome's segments are cut into blocks of 100 kb, say. As many blocks as there are, drawn with replacement,
+make a resample of about the genome's size. A vocabulary is learnt from each. No token crosses the ends of a
+block, just as no token of the genome crosses those of a segment.
 
 Pair counts that lie close to each other decide early merges, and all later ones follow: two vocabularies of
 equally good samples of one genome may have other tokens.
@@ -10,13 +10,11 @@ equally good samples of one genome may have other tokens.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import atomic_write
-from grover_hf.analysis.vocabulary.figures import require_matplotlib
+from grover_hf.analysis.vocabulary.paper import START_WITH_A_OR_T
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import acgt_segments, sequence_of
 from grover_hf.genome.reference import ReferenceGenome
@@ -33,18 +31,18 @@ _FIRST_MERGES = 10
 
 @dataclass(frozen=True)
 class Resample:
-    """The vocabulary of a resample of a genome, beside that of the genome."""
+    """The vocabulary of a resample of a genome, compared with that of the genome."""
 
     merges: MergeTable
     n_bases: int
     shared: NDArray[np.int64]
-    """How many types are among the first n of both, for n = 1, 2, ..., shape (n_cycles,)."""
+    """How many types are among the first n merges of both, for n = 1, 2, ..., shape (n_cycles,)."""
 
     @property
     def n_equal_first(self) -> int:
         """How many merges are those of the genome, in its order, before one is not."""
-        behind = np.flatnonzero(self.shared < np.arange(1, len(self.shared) + 1))
-        return int(behind[0]) if behind.size else len(self.shared)
+        differ = np.flatnonzero(self.shared < np.arange(1, len(self.shared) + 1))
+        return int(differ[0]) if differ.size else len(self.shared)
 
 
 def blocks_of(genome: ReferenceGenome, block_bp: int = BLOCK_BP) -> list[bytes]:
@@ -64,7 +62,7 @@ def blocks_of(genome: ReferenceGenome, block_bp: int = BLOCK_BP) -> list[bytes]:
     if len(blocks) < _FEWEST_BLOCKS:
         raise InputError(
             f"{genome.path} has {len(blocks)} blocks of up to {block_bp:,} bp; {_FEWEST_BLOCKS} or more are "
-            "needed to draw from. Take shorter ones: --block-bp."
+            "needed to draw from. Take shorter blocks: --block-bp."
         )
     return blocks
 
@@ -90,7 +88,7 @@ def resamples_of(
     genome: ReferenceGenome, merges: MergeTable, *, n_resamples: int = N_RESAMPLES, block_bp: int = BLOCK_BP,
     seed: int = 0, n_threads: int = 2,
 ) -> Iterator[Resample]:
-    """Learn a vocabulary from each resample, and yield it beside `merges`.
+    """Learn a vocabulary from each resample, and compare it with `merges`.
 
     Args:
         genome: To draw from.
@@ -106,17 +104,17 @@ def resamples_of(
     blocks = blocks_of(genome, block_bp)
     for number in range(n_resamples):
         letters = resampled(blocks, np.random.default_rng([seed, number]))
-        found = train_bpe(letters, len(merges), n_threads=n_threads)
-        if len(found) < len(merges):
+        learnt = train_bpe(letters, len(merges), n_threads=n_threads)
+        if len(learnt) < len(merges):
             raise InputError(
-                f"A resample of {genome.path} has {len(found)} merges, fewer than {len(merges)}: the genome is "
+                f"A resample of {genome.path} has {len(learnt)} merges, fewer than {len(merges)}: the genome is "
                 "too small for so many cycles."
             )
-        yield Resample(found, len(letters) - len(blocks) + 1, shared_by_rank(merges, found))
+        yield Resample(learnt, len(letters) - len(blocks) + 1, shared_by_rank(merges, learnt))
 
 
 def first_base_share(merges: MergeTable) -> float:
-    """Return the share of types, single bases included, that start with A or T; the paper has 97 %."""
+    """Return the share of types, single bases included, that start with A or T."""
     types = merges.tokens[N_SPECIAL:]
     return sum(token[0] in "AT" for token in types) / len(types)
 
@@ -150,7 +148,7 @@ def stability_summary(merges: MergeTable, resamples: Sequence[Resample]) -> list
         f"of the first {rank} types, shared": (1.0, [resample.shared[rank - 1] / rank for resample in resamples])
         for rank in compared_ranks(len(merges))
     }
-    shares["types that start with A or T (paper 97 %)"] = (
+    shares[f"types that start with A or T (paper {START_WITH_A_OR_T.text()})"] = (
         first_base_share(merges), [first_base_share(resample.merges) for resample in resamples]
     )
     lines = [
@@ -165,42 +163,22 @@ def stability_summary(merges: MergeTable, resamples: Sequence[Resample]) -> list
     return [*lines, ("CG is a type (paper: no)", has_cg, "", f"in {with_cg} of {len(resamples)}", "")]
 
 
-def stability_figure(path: Path, merges: MergeTable, resamples: Sequence[Resample], name: str) -> None:
-    """Draw which share of types is shared, by rank, and which share starts with A or T.
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """How alike the vocabularies of resamples and of their genome are; shares are fractions."""
 
-    Args:
-        path: A PNG, PDF or SVG, replaced if it is there.
-        merges: Of the genome.
-        resamples: Of it.
-        name: Of the genome.
-    """
-    require_matplotlib()
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
+    shared: NDArray[np.float64]
+    """Of the first n types of each resample, those among the genome's first n; shape (n_resamples, n_cycles)."""
+    median_shared: NDArray[np.float64]
+    """Over resamples, shape (n_cycles,)."""
+    start_with_a_or_t: NDArray[np.float64]
+    """By resample, the share of its types, shape (n_resamples,)."""
+    own_start_with_a_or_t: float
+    """The share of the genome's types."""
 
-    figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-    by_rank, first_base = figure.subplots(1, 2, width_ratios=[2, 1])
-    ranks = np.arange(1, len(merges) + 1)
+
+def stability_of(merges: MergeTable, resamples: Sequence[Resample]) -> Stability:
+    """Return how alike the vocabularies of resamples are to `merges`, that of the genome."""
+    shared = np.array([resample.shared for resample in resamples]) / np.arange(1, len(merges) + 1)
     starts = np.array([first_base_share(resample.merges) for resample in resamples])
-    # One colour a resample in both panels: those that took another branch show in the curves.
-    colours = colormaps["viridis"]((starts - starts.min()) / max(float(np.ptp(starts)), 1e-9) * 0.9)
-    for resample, colour in zip(resamples, colours, strict=True):
-        by_rank.plot(ranks, 100 * resample.shared / ranks, color=colour, linewidth=0.8)
-    middle = np.median([resample.shared for resample in resamples], axis=0)
-    by_rank.plot(ranks, 100 * middle / ranks, color="black", linewidth=1.6, label="median")
-    by_rank.set(xlabel="first n types", ylabel="% shared with the genome's first n", ylim=(None, 101),
-                title=f"a  {len(resamples)} resamples of {name}")
-    by_rank.legend(frameon=False)
-
-    aside = np.linspace(-0.25, 0.25, len(starts))[np.argsort(np.argsort(starts))]
-    first_base.scatter(aside, 100 * starts, c=colours, s=18)
-    own = 100 * first_base_share(merges)
-    first_base.axhline(own, color="black", linewidth=1, label=f"the genome, {own:.0f} %")
-    first_base.axhline(97, color="#b04a3b", linewidth=1, linestyle="--", label="the paper, 97 %")
-    first_base.set(ylabel="% of types that start with A or T", ylim=(0, 101), xlim=(-0.6, 0.6), xticks=[],
-                   title="b  First bases")
-    first_base.legend(frameon=False, fontsize=8, loc="lower right")
-    for axes in (by_rank, first_base):
-        axes.spines[["top", "right"]].set_visible(False)
-    with atomic_write(path) as beside:
-        figure.savefig(beside, dpi=130, format=path.suffix[1:])
+    return Stability(shared, np.median(shared, axis=0), starts, first_base_share(merges))

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.analysis.vocabulary import paper
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.genome.acgt import base_codes
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
 _CHUNK_TOKENS = 1 << 20
+_NOT_COUNTED = "needs --corpus"
 
 
 class Row(NamedTuple):
@@ -23,7 +25,7 @@ class Row(NamedTuple):
     ours: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Token strings and how often each occurs in a tokenized genome (None: no genome given)."""
 
@@ -79,48 +81,132 @@ def kmer_frequencies(corpus: TokenizedGenome, k: int) -> NDArray[np.int64]:
     return counts[N_SPECIAL:]
 
 
+@dataclass(frozen=True, eq=False)
+class LengthProfile:
+    """A vocabulary by the length of its types: index 0 is one base."""
+
+    types: NDArray[np.int64]
+    """How many types have 1, 2, ... bases, shape (longest,)."""
+    tokens: NDArray[np.float64]
+    """How many tokens of the genome have 1, 2, ... bases, shape (longest,)."""
+    share_of_possible: NDArray[np.float64]
+    """Types as a share of all sequences of that length, shape (longest,)."""
+    mean: float
+    """Bases of a token of the genome, on average."""
+
+
+def length_profile(vocabulary: Vocabulary) -> LengthProfile:
+    """Return how long types and tokens are; the vocabulary must have counts."""
+    lengths = np.array([len(token) for token in vocabulary.types])
+    types = np.bincount(lengths)[1:]
+    tokens = np.bincount(lengths, vocabulary.frequencies)[1:].astype(np.float64)
+    bases = np.arange(1, len(types) + 1)
+    return LengthProfile(types, tokens, types / 4.0**bases, float(np.average(bases, weights=tokens)))
+
+
+class Comparison(NamedTuple):
+    """One value of the paper and ours."""
+
+    paper: str
+    ours: str
+    agrees: bool | None
+    """None where that cannot be said."""
+    label: str = ""
+    """Which of several values of a line it is."""
+
+
+class Line(NamedTuple):
+    """A line of the table, with one value or several."""
+
+    quantity: str
+    """With {} where the labels stand, if there are several values."""
+    values: tuple[Comparison, ...]
+
+    def row(self) -> Row:
+        """Return the values in one row, with strokes between."""
+        labels, papers, ours = (
+            " / ".join(getattr(value, name) for value in self.values) for name in ("label", "paper", "ours")
+        )
+        return Row(self.quantity.format(labels), papers, ours)
+
+
 def vocabulary_table(vocabulary: Vocabulary) -> list[Row]:
-    """Return the paper's quantities beside those of a vocabulary (Results, "Building a
-    frequency-balanced vocabulary on the human genome", and Fig. 3).
-    """
+    """Return the paper's values and those of a vocabulary, a row for each line."""
+    return [line.row() for line in compare_with_paper(vocabulary)]
+
+
+def compare_with_paper(vocabulary: Vocabulary) -> list[Line]:
+    """Compare a vocabulary with the paper's numbers, as numbers; without counts, as far as that goes."""
     types = vocabulary.types
-    by_length = {n: sum(len(token) == n for token in types) for n in range(1, 7)}
-    first_at = sum(token[0] in "AT" for token in types) / max(1, len(types))
+    is_counted = vocabulary.counts is not None
+    by_length = {n: sum(len(token) == n for token in types) for n in paper.TYPES_BY_LENGTH}
+    start_with_a_or_t = sum(token[0] in "AT" for token in types) / max(1, len(types))
     longest = max(map(len, types), default=0)
-    counted, not_counted = vocabulary.counts is not None, "needs --corpus"
-    single = " ".join(token for token in types if len(token) == 1) or "none"
-    rows = [
-        Row("types that occur", "601", f"{len(types)}" if counted else not_counted),
-        Row("single bases that occur", "G", single if counted else not_counted),
-        Row("types of 2 / 4 / 5 / 6 bases", "10 / ~82 / 213 / 224",
-            " / ".join(str(by_length[n]) for n in (2, 4, 5, 6))),
-        Row("share of possible 2-mers", "63 %", _percent(by_length[2] / 16)),
-        Row("share of possible 4-mers", "32 %", _percent(by_length[4] / 256)),
-        Row("longest types", "A16 T16",
-            " ".join(_run(token) for token in types if len(token) == longest)),
-        Row("A16 and T16", "yes and yes", " and ".join("yes" if b * 16 in types else "no" for b in "AT")),
-        Row("CG is a token", "no", "yes" if "CG" in types else "no"),
-        Row("types that start with A or T", "97 %", _percent(first_at)),
+    single = [token for token in types if len(token) == 1]
+    lines = [
+        _line("types that occur", _number(paper.TYPES_THAT_OCCUR, len(types) if is_counted else None)),
+        _line("single bases that occur", _tokens(paper.SINGLE_BASES_THAT_OCCUR, single if is_counted else None)),
+        Line("types of {} bases", tuple(
+            _number(number, by_length[n], label=str(n)) for n, number in paper.TYPES_BY_LENGTH.items()
+        )),
+        *(
+            _line(f"share of possible {n}-mers", _number(number, by_length[n] / 4**n))
+            for n, number in paper.SHARE_OF_POSSIBLE.items()
+        ),
+        _line("longest types", _tokens(paper.LONGEST_TYPES, [t for t in types if len(t) == longest])),
+        _line("A16 and T16", _yes_or_no((True, True), tuple(t in types for t in paper.LONGEST_TYPES))),
+        _line("CG is a token", _yes_or_no((False,), ("CG" in types,))),
+        _line("types that start with A or T", _number(paper.START_WITH_A_OR_T, start_with_a_or_t)),
     ]
-    if vocabulary.counts is not None:
-        frequencies = vocabulary.frequencies
-        lengths = np.array([len(token) for token in types])
-        shares = {n: frequencies[lengths == n].sum() / frequencies.sum() for n in (2, 4, 5, 6)}
-        rows += [
-            Row("mean bases a token", "4.07", f"{np.average(lengths, weights=frequencies):.2f}"),
-            Row("share of tokens with 2 / 4 / 5 / 6 bases", "most: 4",
-                " / ".join(_percent(shares[n]) for n in (2, 4, 5, 6))),
-            Row("median frequency of a type", "~400,000", f"{np.median(frequencies):,.0f}"),
-            Row("the same a million bases", "~140",
-                f"{np.median(frequencies) / (lengths @ frequencies) * 1e6:,.0f}"),
-        ]
-    return rows
+    return [*lines, *_compare_frequencies(vocabulary)] if is_counted else lines
 
 
-def _percent(share: float) -> str:
-    # Half a per cent is rounded up, as the paper does with 10 of 16.
-    return f"{np.floor(100 * share + 0.5):.0f} %"
+def _compare_frequencies(vocabulary: Vocabulary) -> list[Line]:
+    profile, frequencies = length_profile(vocabulary), vocabulary.frequencies
+    # A small vocabulary may have no type as long.
+    shares = np.append(profile.tokens, np.zeros(6)) / profile.tokens.sum()
+    n_bases = float(profile.tokens @ np.arange(1, len(profile.tokens) + 1))
+    median = float(np.median(frequencies))
+    lengths = paper.TYPES_BY_LENGTH
+    by_length = Comparison(
+        f"most: {paper.MOST_COMMON_LENGTH}",
+        " / ".join(paper.START_WITH_A_OR_T.text_of(shares[n - 1]) for n in lengths), None,
+    )
+    return [
+        _line("mean bases a token", _number(paper.MEAN_BASES, profile.mean)),
+        _line(f"share of tokens with {' / '.join(map(str, lengths))} bases", by_length),
+        _line("median frequency of a type", _number(paper.MEDIAN_FREQUENCY, median)),
+        _line("the same a million bases", _number(paper.MEDIAN_A_MILLION_BASES, median / n_bases * 1e6)),
+    ]
+
+
+def _line(quantity: str, value: Comparison) -> Line:
+    return Line(quantity, (value,))
+
+
+def _number(number: paper.PaperNumber, ours: float | None, label: str = "") -> Comparison:
+    if ours is None:
+        return Comparison(number.text(), _NOT_COUNTED, None, label)
+    return Comparison(number.text(), number.text_of(ours), number.agrees(ours), label)
+
+
+def _tokens(theirs: Sequence[str], ours: Sequence[str] | None) -> Comparison:
+    if ours is None:
+        return Comparison(_names(theirs), _NOT_COUNTED, None)
+    return Comparison(_names(theirs), _names(ours), set(theirs) == set(ours))
+
+
+def _yes_or_no(theirs: tuple[bool, ...], ours: tuple[bool, ...]) -> Comparison:
+    return Comparison(_words(theirs), _words(ours), theirs == ours)
+
+
+def _words(answers: tuple[bool, ...]) -> str:
+    return " and ".join("yes" if answer else "no" for answer in answers)
+
+
+def _names(tokens: Sequence[str]) -> str:
+    return " ".join(map(_run, tokens)) or "none"
 
 
 def _run(token: str) -> str:
-    return f"{token[0]}{len(token)}" if len(set(token)) == 1 else token
+    return f"{token[0]}{len(token)}" if len(token) > 1 and len(set(token)) == 1 else token

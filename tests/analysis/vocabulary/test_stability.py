@@ -10,6 +10,7 @@ from grover_hf.analysis.vocabulary.stability import (
     resamples_of,
     shared_by_rank,
     stability_columns,
+    stability_of,
 )
 from grover_hf.cli import app
 from grover_hf.errors import InputError
@@ -113,9 +114,9 @@ def test_a_genome_with_fewer_merges_is_refused(write_fasta, simulated_merges):
 
 def test_the_command_writes_table_and_figure(simulated_fasta, simulated_merges, tmp_path):
     simulated_merges.first(40).write(tmp_path / "merges.txt")
-    options = ["--stability", str(simulated_fasta), "--resamples", "2", "--block-bp", "10000"]
+    options = ["--merges", str(tmp_path / "merges.txt"), "--resamples", "2", "--block-bp", "10000"]
     result = runner.invoke(
-        app, ["vocabulary", str(tmp_path / "merges.txt"), *options, "--output", str(tmp_path / "stability")],
+        app, ["stability", str(simulated_fasta), *options, "--output", str(tmp_path / "stability")],
         catch_exceptions=False,
     )
     assert "merges equal from the first on" in result.output
@@ -129,30 +130,28 @@ def test_the_command_writes_table_and_figure(simulated_fasta, simulated_merges, 
     ).read_text()
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "Name a merges file"),
-        (["{merges}", "--resamples", "3"], "--resamples goes with --stability"),
-        (["{merges}", "--output", "there"], "--output goes with --stability"),
-        (["{merges}", "--stability", "{genome}", "--kmers", "4"], "--kmers goes without --stability"),
-        (["{tokenizer}", "--stability", "{genome}"], "k-mers are the same in every genome"),
-    ],
-)
-def test_words_that_do_not_go_together_are_refused(words, message, simulated_fasta, simulated_merges, tmp_path):
-    simulated_merges.first(40).write(tmp_path / "merges.txt")
+def test_kmers_which_are_the_same_in_every_genome_are_refused(simulated_fasta, tmp_path):
     save_tokenizer(KmerEncoder(2), tmp_path / "kmers")
-    places = {"merges": tmp_path / "merges.txt", "genome": simulated_fasta, "tokenizer": tmp_path / "kmers"}
-    result = runner.invoke(app, ["vocabulary", *(word.format(**places) for word in words)])
+    result = runner.invoke(app, ["stability", str(simulated_fasta), "--merges", str(tmp_path / "kmers")])
     assert isinstance(result.exception, InputError)
-    assert message in str(result.exception)
+    assert "k-mers are the same in every genome" in str(result.exception)
+
+
+def test_the_summary_that_figures_show_is_that_of_the_resamples(genome, simulated_merges):
+    merges = simulated_merges.first(50)
+    resamples = list(resamples_of(genome, merges, n_resamples=3, block_bp=10_000))
+    stability = stability_of(merges, resamples)
+    assert stability.shared[1, 24] == resamples[1].shared[24] / 25
+    assert stability.median_shared[-1] == sorted(resample.shared[-1] / 50 for resample in resamples)[1]
+    assert stability.start_with_a_or_t.tolist() == [first_base_share(resample.merges) for resample in resamples]
+    assert stability.own_start_with_a_or_t == first_base_share(merges)
 
 
 def test_results_are_not_replaced_unless_asked(simulated_fasta, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     result = runner.invoke(
-        app, ["vocabulary", "--stability", str(simulated_fasta), "--output", str(tmp_path / "mine"), "--overwrite"]
+        app, ["stability", str(simulated_fasta), "--output", str(tmp_path / "mine"), "--overwrite"]
     )
     assert "is not replaced" in str(result.exception)
 

@@ -48,6 +48,25 @@ def test_the_command_line_wins_over_the_file():
 
 
 @pytest.mark.parametrize(
+    ("words", "resume"),
+    [
+        ("--resume true", True), ("--resume", True), ("--resume false", False),
+        ("--resume --max-steps 7", True), ("--max_steps=7 --resume", True),
+    ],
+)
+def test_options_take_dashes_or_underscores_and_a_flag_may_stand_alone(words, resume):
+    recipe = recipe_from_command_line(PretrainRecipe, "pretrain", ["--config=tiny_cpu", *words.split()])
+    assert recipe.resume is resume
+    assert (recipe.max_steps == 7) is ("7" in words)
+
+
+def test_values_keep_their_underscores():
+    words = ["--config", "tiny_cpu", "--dataset-config", "my_config", "--output=my_runs/a_b"]
+    recipe = recipe_from_command_line(PretrainRecipe, "pretrain", words)
+    assert (recipe.dataset_config, recipe.output) == ("my_config", "my_runs/a_b")
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"steps": 3}, "unknown keys steps; known are dataset, tokenizer"),

@@ -1,13 +1,10 @@
-"""`grover results`: all `metrics.json` below some folders as one table, with the paper's numbers beside."""
+"""All `metrics.json` below some folders as one table, with the paper's numbers next to ours."""
 
-import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grover_hf._internals.files import atomic_folder, require_writable
-from grover_hf.analysis.vocabulary.figures import results_figure
 from grover_hf.errors import InputError
 from grover_hf.metrics.report import read_metrics
 
@@ -32,7 +29,10 @@ class Result:
     task: str
     dataset: str
     """Configuration and the beginning of the digest of the build."""
+    method: str
+    """What was compared: the same for all tasks."""
     model: str
+    """The method, and what came of it on this task, such as how many trees were chosen."""
     trainings: int
     mcc: float
     mcc_low: float
@@ -75,30 +75,25 @@ def markdown(rows: Sequence[Result]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write_results(rows: Sequence[Result], folder: Path, *, overwrite: bool = False) -> None:
-    """Write `results.md`, `results.csv` and `results.png` into a folder."""
-    require_writable(folder, overwrite=overwrite, marker="results.csv")
-    with atomic_folder(folder) as beside:
-        (beside / "results.md").write_text(markdown(rows) + "\n")
-        with open(beside / "results.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            names = [field.name for field in fields(Result)]
-            writer.writerow(names)
-            writer.writerows([getattr(row, name) for name in names] for row in rows)
-        results_figure(rows, beside / "results.png")
-
-
-def model_name(model: dict[str, Any]) -> str:
-    """Return what a report's model is called in tables."""
+def method_name(model: dict[str, Any]) -> str:
+    """Return what a report's method is called: the same for all tasks."""
     kind = model["kind"]
     if kind == "tfidf":
         stride = "" if model["stride"] is None else f", stride {model['stride']}"
-        rows = "" if model["n_train_rows"] == model["of_train_rows"] else f", {model['n_train_rows']:,} train rows"
-        return f"TF-IDF {model['tokenizer']}{stride}, {model['trees']} of at most {model['max_trees']} trees{rows}"
+        return f"TF-IDF {model['tokenizer']}{stride}"
     if kind == "fine-tuned":
         name = f"{model['name']}, {'random weights' if model['random_weights'] else 'fine-tuned'}"
         return name + (f", LoRA {model['lora_rank']}" if model["lora_rank"] else "")
     return str(kind)
+
+
+def model_name(model: dict[str, Any]) -> str:
+    """Return what a report's model is called in tables: the method, and what was chosen for this task."""
+    method = method_name(model)
+    if model["kind"] != "tfidf":
+        return method
+    rows = "" if model["n_train_rows"] == model["of_train_rows"] else f", {model['n_train_rows']:,} train rows"
+    return f"{method}, {model['trees']} of at most {model['max_trees']} trees{rows}"
 
 
 def _row(run: Path, report: dict[str, Any]) -> Result:
@@ -110,9 +105,9 @@ def _row(run: Path, report: dict[str, Any]) -> Result:
     paper = PAPER.get((dataset.get("builder", ""), report["task"]), ("", "")) if is_papers else ("", "")
     build = f", {dataset['sha256'][:8]}" if dataset["sha256"] else ""
     return Result(
-        task=report["task"], dataset=f"{dataset['config']}{build}", model=model_name(report["model"]),
-        trainings=len(report.get("seeds", [0])), mcc=metrics["mcc"], mcc_low=low, mcc_high=high,
-        mcc_sd=report.get("standard_deviation", {}).get("mcc"), accuracy=metrics["accuracy"],
-        auroc=metrics["auroc"], rows=report["n_rows"], paper_grover=paper[0], paper_tfidf=paper[1],
-        folder=str(run),
+        task=report["task"], dataset=f"{dataset['config']}{build}", method=method_name(report["model"]),
+        model=model_name(report["model"]), trainings=len(report.get("seeds", [0])), mcc=metrics["mcc"],
+        mcc_low=low, mcc_high=high, mcc_sd=report.get("standard_deviation", {}).get("mcc"),
+        accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report["n_rows"], paper_grover=paper[0],
+        paper_tfidf=paper[1], folder=str(run),
     )

@@ -1,0 +1,1 @@
+"""Scores of many runs as one table and one figure."""

@@ -1,0 +1,26 @@
+"""`grover evaluate`, `grover sweep`: the scripts of `training` that need no launch; they read their own words."""
+
+import sys
+
+import typer
+
+OWN_PARSER = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Settings of a verb that hands all its words on, `--help` among them."""
+
+
+def evaluate(context: typer.Context) -> None:
+    """Judge a pretrained model on masked tokens, and compare it with counting."""
+    from training.evaluate import evaluate_from_command_line
+
+    evaluate_from_command_line(context.args)
+
+
+def sweep(context: typer.Context) -> None:
+    """Choose the vocabulary as the paper does: pretrain and score a model for each (Fig. 2)."""
+    from training.vocabulary_sweep import sweep_from_command_line
+
+    try:
+        sweep_from_command_line(context.args)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        raise typer.Exit(130) from None

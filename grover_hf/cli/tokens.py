@@ -1,0 +1,116 @@
+"""From a FASTA file to tokens: `grover train-bpe`, `export-tokenizer`, `tokenize`, `vocabulary`, `stability`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
+from grover_hf.cli.printing import print_table
+from grover_hf.errors import InputError
+
+
+def train_bpe(
+    genomes: Annotated[list[Path], typer.Argument(help="FASTA files, plain or gzip")],
+    output: Annotated[Path, typer.Option(help="the merges file")],
+    cycles: Annotated[int, typer.Option(help="merges to learn; `first(n)` of them is any smaller run")] = 600,
+    chromosomes: Chromosomes = "all",
+    threads: Threads = 2,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn a byte-pair vocabulary from whole genomes; a stopped run goes on where it was."""
+    from grover_hf.tokenization.bpe_training import train_bpe_to_file
+
+    try:
+        merges = train_bpe_to_file(
+            genomes, output, n_cycles=cycles, chromosomes=chosen_chromosomes(chromosomes), n_threads=threads,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {output}.partial, if it is there", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"{output}: {len(merges)} merges, {merges.vocab_size} token ids")
+
+
+def export_tokenizer(
+    output: Annotated[Path, typer.Option(help="folder for AutoTokenizer")],
+    merges: Annotated[Path | None, typer.Argument(help="a merges file")] = None,
+    cycles: Annotated[int | None, typer.Option(help="use only the first so many merges")] = None,
+    kmer: Annotated[int | None, typer.Option(help="instead of merges: non-overlapping k-mers")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
+    from grover_hf._internals.files import require_writable
+    from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
+
+    encoder = vocabulary_encoder(merges, cycles, kmer)
+    require_writable(output, overwrite=overwrite, marker="tokenizer.json", inputs=[merges] if merges else [])
+    save_tokenizer(encoder, output)
+    print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
+
+
+def tokenize(
+    genome: Annotated[Path, typer.Argument(help="a FASTA file, plain or gzip")],
+    tokenizer: Annotated[Path, typer.Option(help="a tokenizer folder, or a merges file")],
+    output: Annotated[Path, typer.Option(help="folder of the tokenized genome")],
+    chromosomes: Chromosomes = "all",
+    threads: Threads = 2,
+    overwrite: Overwrite = False,
+) -> None:
+    """Tokenize a whole genome, once and in context."""
+    from grover_hf._internals.files import require_writable
+    from grover_hf.corpus.tokenized_genome import TokenizedGenome
+    from grover_hf.genome import ReferenceGenome
+    from grover_hf.tokenization.export import load_encoder
+
+    require_writable(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
+    corpus = TokenizedGenome.build(
+        ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
+        overwrite=overwrite, n_threads=threads,
+    )
+    facts = corpus.facts
+    spelled = facts["n_bases"] - facts["n_tail_bases"]
+    print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
+
+
+def vocabulary(
+    context: typer.Context,
+    merges: Annotated[Path, typer.Argument(help="a merges file, or a tokenizer folder")],
+    corpus: Annotated[Path | None, typer.Option(help="a tokenized genome, for frequencies")] = None,
+    kmers: Annotated[list[int], typer.Option(help="k-mers to compare in the figure: --kmers 4 5 6")] = [4, 5, 6],  # noqa: B006
+    figure: Annotated[
+        Path | None, typer.Option(help="PNG, PDF or SVG, like Fig. 3a-c (needs --corpus)")
+    ] = None,
+) -> None:
+    """Print the paper's table of the vocabulary with your values, and draw it."""
+    from grover_hf.analysis.vocabulary.report import vocabulary_report
+
+    # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.
+    if unknown := [word for word in context.args if not word.isdigit()]:
+        raise InputError(f"vocabulary does not know {' '.join(unknown)}: see grover vocabulary --help.")
+    rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)])
+    print_table(rows, ("quantity", "paper", "this vocabulary"))
+
+
+def stability(
+    genome: Annotated[Path, typer.Argument(help="a FASTA file, plain or gzip, to be resampled")],
+    merges: Annotated[
+        Path | None, typer.Option(help="a merges file or tokenizer folder to compare with; else the genome's own")
+    ] = None,
+    chromosomes: Chromosomes = "all",
+    output: Annotated[Path | None, typer.Option(help="folder for the table and the figure")] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="how many")] = 20,
+    block_bp: Annotated[int, typer.Option(min=1, help="bases that are drawn together")] = 100_000,
+    seed: Annotated[int, typer.Option(min=0, help="of what is drawn")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say how much of a vocabulary stays in resamples of its genome: the vocabulary is learnt from each."""
+    from grover_hf.analysis.vocabulary.report import stability_report
+    from grover_hf.genome import ReferenceGenome
+
+    lines = stability_report(
+        ReferenceGenome(genome, chosen_chromosomes(chromosomes)), merges, output, n_resamples=resamples,
+        block_bp=block_bp, seed=seed, overwrite=overwrite,
+    )
+    print_table(lines, ("quantity", "the genome", "lowest", "median", "highest"))

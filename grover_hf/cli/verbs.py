@@ -1,0 +1,45 @@
+"""What the command says of a verb that does not exist."""
+
+import sys
+from difflib import get_close_matches
+from typing import Any
+
+from typer.core import TyperGroup
+
+_TRAINING = "A training is a script: accelerate launch -m training.{0} --config RECIPE"
+_EMBED = (
+    "Embeddings are made in Python:\n"
+    "  from grover_hf import DnaModel\n"
+    "  DnaModel.from_pretrained(MODEL).embed(SEQUENCES)\n"
+    "or, as a pipeline of transformers:\n"
+    "  import grover_hf.inference.pipeline\n"
+    '  transformers.pipeline("dna-embedding", model=MODEL)(SEQUENCES)'
+)
+_ELSEWHERE = {
+    "embed": _EMBED, "embedding": _EMBED, "embeddings": _EMBED,
+    "pretrain": _TRAINING.format("pretrain"), "train": _TRAINING.format("pretrain"),
+    "finetune": _TRAINING.format("finetune"), "fine-tune": _TRAINING.format("finetune"),
+    "convert-published": "It is grover convert-authors now.",
+}
+"""Verbs that many try, and what there is instead."""
+
+
+class Verbs(TyperGroup):
+    """A group of verbs that points to the nearest one where a verb does not exist."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            # Not `ctx.fail`, whose frame cuts lines that one wants to copy. Its code, 2, is that of a wrong call.
+            print(f"error: There is no verb {args[0]!r}. {self._instead(ctx, args[0])}", file=sys.stderr)
+            ctx.exit(2)
+        return super().resolve_command(ctx, args)
+
+    def _instead(self, ctx: Any, word: str) -> str:
+        command = ctx.command_path
+        if word in _ELSEWHERE and ctx.parent is None:
+            return _ELSEWHERE[word]
+        places = {name: f"{command} {name}" for name in self.commands}
+        for name, verb in self.commands.items():
+            places |= {inner: f"{command} {name} {inner}" for inner in getattr(verb, "commands", {})}
+        nearest = [places[name] for name in get_close_matches(word, places)]
+        return f"Did you mean {' or '.join(nearest)}?" if nearest else f"{command} --help lists them."

@@ -1,0 +1,82 @@
+"""gzip and bgzip files, inflated whole, or refused if they were cut short."""
+
+import logging
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from grover_hf.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+GZIP_MAGIC = b"\x1f\x8b"
+_END_OF_BGZIP = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty block with which bgzip ends a file (SAM specification, 4.1.2)."""
+_CHUNK = 1 << 20
+
+
+class Bar(Protocol):
+    """What shows how far the work is."""
+
+    def update(self, n: float | None = 1) -> object: ...
+
+
+def inflate(path: Path, output: Path, bar: Bar) -> None:
+    """Write what a gzip or bgzip file holds.
+
+    Bytes after its last member that are not gzip are ignored with a warning, as gunzip does.
+
+    Args:
+        path: The compressed file.
+        output: Where to write; replaced if it is there.
+        bar: Told how many compressed bytes are done.
+
+    Raises:
+        InputError: If the file is damaged or cut short: for bgzip also at the end of a block.
+    """
+    with open(path, "rb") as packed, open(output, "wb") as out:
+        is_bgzip = _is_bgzip(packed.read(18))
+        packed.seek(0)
+        end = 0
+        waiting = packed.read(_CHUNK)
+        while waiting := waiting or packed.read(_CHUNK):
+            if end:
+                # Zeros may fill a file up to a block of a tape.
+                waiting = waiting.lstrip(b"\0")
+                if len(waiting) == 1:
+                    waiting += packed.read(1)
+                if waiting and not waiting.startswith(GZIP_MAGIC):
+                    logger.warning("%s: the bytes from %d on are not gzip; they are ignored.", path, end)
+                    break
+            if waiting:
+                waiting = _inflate_member(path, packed, waiting, out, bar)
+                end = packed.tell() - len(waiting)
+        packed.seek(max(0, end - len(_END_OF_BGZIP)))
+        if is_bgzip and packed.read(len(_END_OF_BGZIP)) != _END_OF_BGZIP:
+            raise InputError(
+                f"{path} is not a whole bgzip file: it has no block that marks its end; copy or download it again."
+            )
+
+
+def _inflate_member(path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO, bar: Bar) -> bytes:
+    """Write the member that begins with the bytes in `waiting`; return those read beyond it."""
+    member = zlib.decompressobj(wbits=31)
+    while True:
+        try:
+            out.write(member.decompress(waiting))
+        except zlib.error as error:
+            raise _damaged(path, str(error)) from error
+        bar.update(len(waiting) - len(member.unused_data))
+        if member.eof:
+            return member.unused_data
+        waiting = packed.read(_CHUNK)
+        if not waiting:
+            raise _damaged(path, "it was cut short")
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(f"{path} is not a whole gzip file ({why}); copy or download it again.")
+
+
+def _is_bgzip(header: bytes) -> bool:
+    return header[3:4] == b"\4" and header[12:14] == b"BC"
