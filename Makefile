@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV ?= .venv
 
-.PHONY: quickstart test lint
+.PHONY: quickstart test lint docs
 
 quickstart: $(ENV)/ready
 	$(ENV)/bin/grover quickstart $(ARGS)
@@ -14,6 +14,14 @@ lint: $(ENV)/ready
 	$(ENV)/bin/ruff check .
 	$(ENV)/bin/mypy
 	$(ENV)/bin/lint-imports
+
+# The variable leaves out a notice of mkdocs-material on its own future.
+docs: $(ENV)/docs-ready
+	NO_MKDOCS_2_WARNING=1 $(ENV)/bin/python -m mkdocs build --strict --clean $(ARGS)
+
+$(ENV)/docs-ready: $(ENV)/ready
+	$(ENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 $(ENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"

@@ -5,6 +5,13 @@ class InputError(ValueError):
     """A file, value or option of the user is wrong; the message says which, and what to do.
 
     The command line prints the message alone, without a traceback, and ends with exit code 1.
+
+    Examples:
+        >>> try:
+        ...     ReferenceGenome("missing.fa")
+        ... except InputError as error:
+        ...     print(error)
+        There is no file missing.fa.
     """
 
 

@@ -40,7 +40,7 @@ def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) ->
     """Return the configuration of a GROVER model.
 
     "base" is the architecture of the published checkpoint: BERT-base with 512 positions and
-    dropout 0.1 (the paper's text says 0.5; the checkpoint decides, see the README).
+    dropout 0.1 (the paper's text says 0.5; the checkpoint decides, see docs/readings.md).
 
     Args:
         vocab_size: Number of token ids: 609 for 600 cycles.
@@ -49,6 +49,12 @@ def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) ->
 
     Raises:
         InputError: If there is no such size.
+
+    Examples:
+        >>> from grover_hf import grover_config
+        >>> config = grover_config(vocab_size=609, size="tiny")
+        >>> config.hidden_size, config.max_position_embeddings
+        (128, 512)
     """
     from transformers import BertConfig
 

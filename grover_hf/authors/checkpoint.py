@@ -101,6 +101,14 @@ def load_authors_checkpoint(source: str | Path = SOURCE, *, revision: str | None
     Raises:
         InputError: If there is no such source, or its files are not laid out as the authors' are
             known to be; see `read_authors_vocabulary`.
+
+    Examples:
+        `GROVER` is a folder with the files of the authors' repository; without it they come from the Hub.
+
+        >>> from grover_hf import load_authors_checkpoint
+        >>> model, tokenizer = load_authors_checkpoint("GROVER")
+        >>> model.config.vocab_size, len(tokenizer)
+        (609, 609)
     """
     checkpoint = _read_checkpoint(source, revision)
     with tempfile.TemporaryDirectory() as folder:

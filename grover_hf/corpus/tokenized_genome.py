@@ -106,7 +106,19 @@ class TokensOfEach(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TokenizedGenome:
-    """A tokenized genome on disk; make one with `build`, read one with `open`."""
+    """A tokenized genome on disk; make one with `build`, read one with `open`.
+
+    Examples:
+        >>> from grover_hf import Interval, TokenizedGenome
+        >>> corpus = TokenizedGenome.open("quickstart/corpus")
+        >>> tokens = corpus.tokens_in(Interval("sim1", 500_000, 500_020))
+        >>> [corpus.encoder.tokens[i] for i in tokens.input_ids]
+        ['CCCTG', 'CTAACTC', 'TTGCC', 'TTAGTC']
+        >>> tokens.starts.tolist()
+        [500000, 500005, 500012, 500017]
+        >>> tokens.partial_end    # the last token ends after the interval
+        True
+    """
 
     path: Path
     facts: CorpusFacts

@@ -12,6 +12,12 @@ class Interval:
 
     Raises:
         InputError: If not 0 <= `start` <= `end`, or `strand` is neither "+" nor "-".
+
+    Examples:
+        >>> from grover_hf import Interval
+        >>> interval = Interval("chr21", 33_031_000, 33_032_000, "-")
+        >>> len(interval), interval.strand
+        (1000, '-')
     """
 
     chrom: str

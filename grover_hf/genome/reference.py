@@ -64,6 +64,20 @@ class ReferenceGenome:
     Raises:
         InputError: If the file is missing, empty, truncated, ragged, or not FASTA; if two records
             have one name; if a name in `chromosomes` is not in the file.
+
+    Examples:
+        The quickstart leaves a simulated genome; your own FASTA file does as well.
+
+        >>> from grover_hf import Interval, ReferenceGenome
+        >>> genome = ReferenceGenome("quickstart/simulated.fa")
+        >>> genome.sizes
+        {'sim1': 2500000, 'sim2': 1500000, 'sim3': 1000000}
+        >>> genome.fetch(Interval("sim1", 500_000, 500_012))
+        'CCCTGCTAACTC'
+        >>> genome.fetch(Interval("sim1", 500_000, 500_012, "-"))
+        'GAGTTAGCAGGG'
+        >>> genome.codes("sim1")[500_000:500_005]    # A 0, C 1, G 2, T 3, anything else 4
+        array([1, 1, 1, 3, 2], dtype=uint8)
     """
 
     def __init__(self, path: str | Path, chromosomes: str | Sequence[str] | None = None) -> None:

@@ -89,6 +89,17 @@ class DnaModel:
 
     Raises:
         InputError: If nothing says how long an input may be, or no room is left for a sequence.
+
+    Examples:
+        >>> dna = DnaModel.from_pretrained("quickstart/run/model", device="cpu")
+        >>> dna.embed(["ACGT" * 1000, "TTAGGG" * 50]).shape
+        (2, 128)
+        >>> tokens = dna.embed_tokens(["ACGTTTTTGGGCATTACAGG"])[0]
+        >>> tokens.starts.tolist(), tokens.vectors.shape
+        ([0, 1, 5, 9, 13, 16], (6, 128))
+        >>> answers = dna.fill_mask(["ATTACAGGCATGAGCC[MASK]GCCTGGCC"], top_k=3)[0]
+        >>> len(answers), sorted(answers[0])
+        (3, ['score', 'sequence', 'token', 'token_str'])
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, max_batch_tokens: int = 16_384) -> None:

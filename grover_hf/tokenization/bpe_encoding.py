@@ -32,6 +32,16 @@ class GenomeEncoder:
 
     Args:
         merges: The merge table.
+
+    Examples:
+        >>> from grover_hf import GenomeEncoder, MergeTable
+        >>> encoder = GenomeEncoder(MergeTable((("T", "T"), ("TT", "A"))))
+        >>> encoder.encode("ACTTAGTT").tolist()
+        [5, 6, 10, 7, 9]
+        >>> [encoder.tokens[i] for i in encoder.encode("ACTTAGTT")]
+        ['A', 'C', 'TTA', 'G', 'TT']
+        >>> encoder.encode_with_offsets("ACTTAGTT").starts.tolist()
+        [0, 1, 2, 5, 6]
     """
 
     def __init__(self, merges: MergeTable) -> None:

@@ -62,6 +62,13 @@ def train_bpe(
     Raises:
         InputError: If there is no A, C, G or T; if `n_cycles` is not in [1, 20000]; if `partial`
             comes from another genome.
+
+    Examples:
+        >>> from grover_hf import ReferenceGenome, train_bpe
+        >>> train_bpe("TTATTATTACCNTTA", n_cycles=2).merges    # TA and TT are equally frequent; A comes first
+        (('T', 'A'), ('T', 'TA'))
+        >>> len(train_bpe(ReferenceGenome("quickstart/simulated.fa"), n_cycles=600))
+        600
     """
     if not 1 <= n_cycles <= MAX_CYCLES:
         raise InputError(f"{n_cycles} cycles were asked for; 1 to {MAX_CYCLES} are possible.")

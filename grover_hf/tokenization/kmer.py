@@ -35,6 +35,12 @@ class KmerEncoder:
 
     Raises:
         InputError: If `k` is not in 1..7.
+
+    Examples:
+        >>> from grover_hf.tokenization.kmer import KmerEncoder
+        >>> encoder = KmerEncoder(4)
+        >>> [encoder.tokens[i] for i in encoder.encode("ACGTTTTTGG")]
+        ['ACGT', 'TTTT', '[UNK]']
     """
 
     def __init__(self, k: int) -> None:

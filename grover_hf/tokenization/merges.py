@@ -32,6 +32,16 @@ class MergeTable:
     Raises:
         InputError: If a merge uses a token that no earlier merge made, spells a token that is
             there already, or holds a letter other than A, C, G, T.
+
+    Examples:
+        >>> from grover_hf import MergeTable
+        >>> merges = MergeTable.read("quickstart/merges.txt")
+        >>> merges.vocab_size
+        609
+        >>> merges.merges[:3]
+        (('A', 'A'), ('T', 'T'), ('T', 'G'))
+        >>> merges.first(100).tokens[5:12]
+        ('A', 'C', 'G', 'T', 'AA', 'TT', 'TG')
     """
 
     merges: tuple[Merge, ...]
