@@ -16,7 +16,7 @@ from dataset_builders.task_rows import interval_features, split_of, usable_rows
 from grover_hf.corpus.splits import row_keys
 from grover_hf.errors import InputError
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
-from grover_hf.genome.motifs import find_motif, read_motif
+from grover_hf.genome.motifs import BACKGROUNDS, find_motif, read_motif
 
 CLASSES = ("unbound", "bound")
 FLANK_BP = 500
@@ -108,27 +108,35 @@ class CtcfTask(CorpusTask):
     """Less certain peaks: unbound occurrences that meet one are left out."""
     p_value: float = P_VALUE
     """Occurrences with a smaller p-value are used."""
+    background: str = "fimo"
+    """The bases that p-values of a motif's occurrences suppose, one of `BACKGROUNDS`."""
     max_hits: int | None = None
     """Use only so many, those with the smallest p-values."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.motif is None) == (self.hits is None):
-            raise InputError("Name a motif (JASPAR) or its occurrences (FIMO's table), one of the two.")
+            raise InputError("Name a motif or its occurrences (FIMO's table), one of the two.")
+        if self.background not in BACKGROUNDS:
+            raise InputError(f"There is no background {self.background!r}; there are {', '.join(BACKGROUNDS)}.")
+        if self.hits is not None and self.background != "fimo":
+            raise InputError("FIMO's table has p-values of its own background; name a motif for another one.")
         if not 0 < self.p_value <= _LARGEST_P_VALUE:
             raise InputError(f"p_value is {self.p_value}; it lies between 0 and {_LARGEST_P_VALUE}.")
 
     @property
     def variant(self) -> str:
         parts = [f"p-{self.p_value:g}"] * (self.p_value != P_VALUE)
+        parts += [f"background-{self.background}"] * (self.background != "fimo")
         return "-".join(parts + [f"best-{self.max_hits}"] * (self.max_hits is not None))
 
     @property
     def inputs(self) -> dict[str, Any]:
         motif, how = (
-            ("the motif", "FIMO's table") if self._motif is None else (self._motif[0], "memelite's scan")
+            ("the motif", "FIMO's table") if self._motif is None else (self._motif[0], "an exact scan")
         )
-        return {**super().inputs, "motif": motif, "occurrences": how}
+        frequencies = None if self._motif is None else list(BACKGROUNDS[self.background])
+        return {**super().inputs, "motif": motif, "occurrences": how, "background_frequencies": frequencies}
 
     @cached_property
     def _motif(self) -> tuple[str, NDArray[np.float64]] | None:
@@ -137,7 +145,8 @@ class CtcfTask(CorpusTask):
     def occurrences(self) -> pd.DataFrame:
         """Return `chrom, start, end, strand, p_value` of the motif, the best ones if only so many are wanted."""
         if self._motif is not None:
-            hits = find_motif(self.opened, self._motif[1], p_value=self.p_value)
+            background = BACKGROUNDS[self.background]
+            hits = find_motif(self.opened, self._motif[1], p_value=self.p_value, background=background)
         else:
             assert self.hits is not None
             hits = read_fimo(self.hits)

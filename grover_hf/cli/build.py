@@ -117,12 +117,13 @@ def ctcf(
     corpus: Corpus,
     peaks: Annotated[Path, typer.Option(help="ChIP-seq peaks, BED or narrowPeak")],
     output: DatasetFolder,
-    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to search the genome for")] = None,
+    motif: Annotated[Path | None, typer.Option(help="a motif to search for: JASPAR, raw counts or MEME")] = None,
     hits: Annotated[Path | None, typer.Option(help="instead of a motif: FIMO's table of its occurrences")] = None,
     ambiguous: Annotated[
         Path | None, typer.Option(help="less certain peaks: unbound motifs that meet one are left out")
     ] = None,
     p_value: Annotated[float | None, typer.Option(help="motifs of a smaller p-value; else 1e-4")] = None,
+    background: Annotated[str, typer.Option(help="what p-values suppose: fimo (its default) or uniform")] = "fimo",
     max_hits: Annotated[int | None, typer.Option(min=1, help="use only so many, the best")] = None,
     split_by: Annotated[str, typer.Option(help="random (the paper's), locus, or chromosome")] = "random",
     seed: Seed = 0,
@@ -132,8 +133,8 @@ def ctcf(
     from dataset_builders.ctcf.builder import plan
 
     made = plan(
-        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, max_hits=max_hits, split_by=split_by,
-        seed=seed, **_given(p_value=p_value),
+        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, background=background, max_hits=max_hits,
+        split_by=split_by, seed=seed, **_given(p_value=p_value),
     )
     _build(made, output, overwrite)
 

@@ -128,3 +128,20 @@ def test_by_locus_windows_that_overlap_stay_together(build, motif, peaks):
             if first["chrom"] == second["chrom"] and abs(first["start"] - second["start"]) < 1_001:
                 assert first["split"] == second["split"]
     assert np.unique([row["split"] for row in rows]).size == 3
+
+
+def test_the_background_is_a_choice_that_the_configuration_and_the_card_name(build, motif, peaks):
+    _, by_default, _ = build(peaks, motif=motif)
+    _, uniform, folder = build(peaks, motif=motif, background="uniform")
+    assert by_default.details["background_frequencies"] == [0.274552, 0.225448, 0.225448, 0.274552]
+    assert uniform.details["background_frequencies"] == [0.25] * 4
+    assert uniform.config == "bpe-600.p-0.001-background-uniform"
+    assert uniform.n_given != by_default.n_given
+    assert "on a background of A 0.25, C 0.25, G 0.25, T 0.25 (uniform)" in (folder / "README.md").read_text()
+
+
+def test_a_background_that_does_not_exist_or_of_fimos_own_table_is_refused(build, motif, peaks):
+    with pytest.raises(InputError, match="no background 'human'; there are fimo, uniform"):
+        build(peaks, motif=motif, background="human")
+    with pytest.raises(InputError, match="FIMO's table has p-values of its own background"):
+        build(peaks, hits=motif, background="uniform")
