@@ -37,7 +37,6 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
           (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 
 
-
 def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Run a builder and write a configuration of a dataset, then the card of the dataset.
 
@@ -53,6 +52,7 @@ def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
     folder = Path(folder)
     _require_own_folder(folder, task)
     require_writable(folder / task.config, overwrite=overwrite, marker="facts.json")
+    task.require_whole()
     try:
         _build(task, folder)
     except BaseException:

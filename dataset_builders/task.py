@@ -86,6 +86,9 @@ class Task:
         given = (getattr(value, "path", value) for kind, value in self._fields().values() if kind is not None)
         return [Path(value) for value in given if isinstance(value, str | Path) and Path(value).exists()]
 
+    def require_whole(self) -> None:
+        """Raise `InputError` if something that is read was changed since it was made."""
+
     def _fields(self) -> dict[str, tuple[str | None, Any]]:
         fields = dataclasses.fields(self)
         return {field.name: (field.metadata.get("is"), getattr(self, field.name)) for field in fields}
@@ -118,6 +121,9 @@ class CorpusTask(Task):
     def variant(self) -> str:
         """What the configuration is called after the tokenizer; "" for the paper's."""
         return ""
+
+    def require_whole(self) -> None:
+        self.opened.require_whole()
 
     @property
     def config(self) -> str:

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
-from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
+from grover_hf.corpus.token_lookup import TokensOfEach
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.annotations import require_same_names

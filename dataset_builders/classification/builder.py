@@ -136,6 +136,10 @@ class ClassificationTask(Task):
         """Names of the classes, in the order of their numbers."""
         return self._labelled[1]
 
+    def require_whole(self) -> None:
+        if self.opened is not None:
+            self.opened.require_whole()
+
     @cached_property
     def opened(self) -> TokenizedGenome | None:
         """The tokenized genome; None for sequences."""

@@ -27,7 +27,7 @@ from dataset_builders.task_rows import (
     usable_rows,
 )
 from grover_hf.corpus.splits import row_keys
-from grover_hf.corpus.tokenized_genome import TokensOfEach
+from grover_hf.corpus.token_lookup import TokensOfEach
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.kmer import KmerEncoder

@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,3 +221,68 @@ def test_an_organism_stands_in_the_facts_and_none_where_nothing_is_known(write_f
     for number, (given, known) in enumerate([(human, human), (Organism(), None), (None, None)]):
         path = TokenizedGenome.build(genome, encoder, tmp_path / str(number), organism=given).path
         assert TokenizedGenome.open(path).facts.genome.organism == known
+
+
+def changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("segments", lambda a: changed(a, (0, 3), -1)),
+        ("segments", lambda a: changed(a, (1, 3), 10**12)),
+        ("segments", lambda a: changed(a, (1, 3), 0)),
+        ("segments", lambda a: changed(a, (0, 1), -5)),
+        ("segments", lambda a: changed(a, (0, 2), 10**12)),
+        ("segments", lambda a: changed(a, (0, 0), 7)),
+        ("segments", lambda a: changed(a, (1, 1), 0)),
+        ("segments", lambda a: a[::-1]),
+        ("segments", lambda a: a[:0]),
+        ("segments", lambda a: a[:, :3]),
+        ("segments", lambda a: a.astype(np.int32)),
+        ("anchors", lambda a: np.zeros_like(a)),
+        ("anchors", lambda a: a[:-1]),
+        ("anchors", lambda a: a[::-1]),
+        ("anchors", lambda a: changed(a, 3, a[2])),
+        ("anchors", lambda a: a.astype(float)),
+    ],
+)
+def test_arrays_that_cannot_be_are_refused_at_opening(simulated, tmp_path, name, change):
+    _, corpus = simulated
+    copy = Path(shutil.copytree(corpus.path, tmp_path / "copy"))
+    array = np.load(copy / f"{name}.npy")
+    np.save(copy / f"{name}.npy", np.ascontiguousarray(change(array)))
+    with pytest.raises(InputError, match=r"is damaged \(it has .*make it again with `grover tokenize`"):
+        TokenizedGenome.open(copy)
+
+
+def test_ids_that_no_token_has_are_an_error_and_nothing_is_read_past_a_table(simulated, tmp_path):
+    _, corpus = simulated
+    copy = Path(shutil.copytree(corpus.path, tmp_path / "copy"))
+    ids = np.fromfile(copy / "ids.uint16", "<u2")
+    ids[1_000:1_200] = 65_535
+    ids.tofile(copy / "ids.uint16")
+    damaged = TokenizedGenome.open(copy)
+    chrom = damaged.chromosomes[0]
+    with pytest.raises(InputError, match="its tokens are damaged or were changed"):
+        damaged.tokens_in(Interval(chrom, 0, damaged.sizes[chrom]))
+    start = int(damaged.starts_of(0, np.array([1_100]))[0])
+    assert damaged.tokens_in_each([chrom], np.array([start]), np.array([start + 1])).input_ids.size > 0
+    with pytest.raises(InputError, match="its tokens are damaged or were changed"):
+        damaged.require_whole()
+
+
+def test_short_segments_are_tokenized_as_one_by_one(write_fasta, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    pieces = ["".join(rng.choice(list("ACGT"), rng.integers(1, 60))) for _ in range(400)]
+    genome = ReferenceGenome(write_fasta(">a\n" + "N".join(pieces) + "\n>b\n" + "NN".join(pieces[:7]) + "\n"))
+    monkeypatch.setattr("grover_hf.corpus.tokenized_genome._BASES_A_TASK", 50)
+    monkeypatch.setattr("grover_hf.corpus.tokenized_genome._SEGMENTS_A_TASK", 3)
+    encoder = KmerEncoder(3)
+    corpus = TokenizedGenome.build(genome, encoder, tmp_path / "corpus")
+    expected = [encoder.encode(piece) for piece in [*pieces, *pieces[:7]]]
+    expected = [ids[:-1] if ids[-1] == 1 else ids for ids in expected]
+    assert np.array_equal(corpus.input_ids, np.concatenate(expected))
