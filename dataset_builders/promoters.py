@@ -43,7 +43,7 @@ class PromoterTask(CorpusTask):
         Args:
             dropped: Takes the number of start sites lost on the way, by reason.
         """
-        promoters = read_start_sites(self.promoters)
+        promoters = read_start_sites(self.promoters, self.opened.chromosomes if self.chain is None else ())
         if self.chain is None:
             return promoters
         lifted, lost = lift_over(promoters, self.chain)

@@ -38,6 +38,9 @@ from grover_hf.genome.annotations import read_bed, read_intervals, read_table
 from grover_hf.genome.letters import normalized_rows
 from grover_hf.tokenization.encoding import Encoder
 
+_MISSING = ("", "NA", "NaN", "nan", "N/A")
+"""What R and pandas write for a value that is missing."""
+
 
 class Classification(TaskBuilder["ClassificationTask"]):
     """The rows of a table, with the tokens of the genome where they have coordinates."""
@@ -193,7 +196,7 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
         InputError: If there is no label, labels are measurements, or integers that skip a class.
     """
     path = Path(path)
-    if ".bed" in path.suffixes:
+    if ".bed" in [suffix.lower() for suffix in path.suffixes]:
         rows = read_bed(path)
         if "name" not in rows:
             raise InputError(f"{path} has no fourth column: in BED that is the label.")
@@ -206,9 +209,13 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
         labels = rows[label_column]
     if "sequence" in rows and "start" not in rows:
         rows["sequence"] = normalized_rows(rows["sequence"].fillna(""), str(path))
-    if labels.isna().any():
-        missing = labels.isna()
-        raise InputError(f"{path}: {missing.sum()} rows have no label, first row {missing.argmax() + 1}.")
+    missing = (labels.isna() | labels.isin(_MISSING)).to_numpy()
+    if missing.any():
+        row = int(missing.argmax())
+        raise InputError(
+            f"{path}: {missing.sum()} rows have no label, the first is row {row + 1} ({labels.iloc[row]!r}). Take "
+            "them out, or give their class a name."
+        )
     names = sorted(set(labels.astype(str)))
     if all(re.fullmatch(r"\d+", name) for name in names):
         names = sorted(names, key=int)

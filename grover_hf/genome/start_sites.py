@@ -3,55 +3,79 @@
 Tables have the columns `chrom, tss, strand, name`; `tss` is the 0-based position of the first transcribed base.
 """
 
+import io
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
-from grover_hf.errors import InputError
-from grover_hf.genome.annotations import BED, bed_table, integers, interval_lines, tab_columns
+from grover_hf.errors import InputError, shorten
+from grover_hf.genome.annotations import BED, bed_columns, file_bytes, interval_lines, read_bed, tab_columns
 
 _BED_8 = (*BED, "thick_start", "thick_end")
 _EPD_BED_BP = 60
-_NAMED = {23: "X", 24: "Y", 12920: "M"}
-_REFSEQ = re.compile(r"NC_0*(\d+)\.\d+")
+_HUMAN = {f"NC_{number:06d}": f"chr{number}" for number in range(1, 23)}
+_HUMAN |= {"NC_000023": "chrX", "NC_000024": "chrY", "NC_012920": "chrM"}
+"""RefSeq's accessions of the human chromosomes, without their versions, and the names of UCSC."""
 # FP   AANAT_1             :+S  EU:NC_000017.11      1+  76453351 ; 11148.
-_FPS = re.compile(r"FP\s+(\S+).*?:.*?(NC_\d+\.\d+)\s+\d+([+-])\s+(\d+)")
+_FPS = re.compile(r"FP\s+(\S+).*?:.*?:(\S+)\s+\d+([+-])\s+(\d+)")
 
 
-def read_start_sites(path: str | Path) -> pd.DataFrame:
+def read_start_sites(path: str | Path, known: Collection[str] = ()) -> pd.DataFrame:
     """Read transcription start sites: BED of 1 bp, or EPD's own BED (60 bp), SGA or FPS files.
+
+    Args:
+        path: The file.
+        known: Names of chromosomes that stay as they are. RefSeq's accessions of the human chromosomes
+            become the names of UCSC, chr1 and so on, unless they are among these.
 
     Returns:
         `chrom, tss, strand, name`; `tss` is the 0-based position of the first transcribed base.
 
     Raises:
-        InputError: If the file is none of these, or a start site has no strand.
+        InputError: If the file is none of these, a start site has no strand or lies outside its interval, or
+            an accession is neither known nor human.
     """
     path = Path(path)
     lines = interval_lines(path)
-    if lines[0].startswith("FP "):
-        return _from_fps(path, lines)
-    if _REFSEQ.match(lines[0]):
-        table = _from_sga(path, lines)
-        _require_strands(table["strand"], path)
-        return table
-    table = bed_table(path, lines, _BED_8)
-    _require_strands(table["strand"] if "strand" in table else pd.Series("", index=table.index), path)
-    size = table["end"] - table["start"]
+    if lines[0][1].startswith("FP "):
+        sites, numbers = _from_fps(path, lines)
+    elif _is_sga(lines[0][1]):
+        sites, numbers = _from_sga(path, lines)
+    else:
+        return _from_bed(path)
+    unknown = ~sites["strand"].isin(["+", "-"]).to_numpy()
+    if unknown.any():
+        _refuse_strandless(path, numbers[int(unknown.argmax())], int(unknown.sum()))
+    return sites.assign(chrom=_names_of(sites["chrom"], set(known), path))
+
+
+def _from_bed(path: Path) -> pd.DataFrame:
+    table = bed_columns(path, _BED_8)
+    rows = read_bed(path)
+    given = table.columns.get("strand", pd.Series("", index=table.columns.index))
+    unknown = ~given.isin(["+", "-"]).to_numpy()
+    if unknown.any():
+        _refuse_strandless(path, table.lines[int(unknown.argmax())], int(unknown.sum()))
+    size = rows["end"] - rows["start"]
     if (size == 1).all():
-        tss = table["start"]
-    elif (size == _EPD_BED_BP).all() and "thick_end" in table:
+        tss = rows["start"]
+    elif (size == _EPD_BED_BP).all() and "thick_end" in table.columns:
         # EPD draws 49 bp before the start site thin, and 11 bp from it on thick.
-        thick = [integers(table[name], path, name) for name in ("thick_start", "thick_end")]
-        tss = thick[0].where(table["strand"] == "+", thick[1] - 1)
+        tss = table.integers("thick_start").where(rows["strand"] == "+", table.integers("thick_end") - 1)
+        outside = ((tss < rows["start"]) | (tss >= rows["end"])).to_numpy()
+        if outside.any():
+            row = int(outside.argmax())
+            raise InputError(f"{table.place(row)}: its thick part, at {tss.iloc[row]}, is outside the interval.")
     else:
         raise InputError(
             f"{path}: its intervals have {size.min()} to {size.max()} bp. A start site is an interval of 1 bp "
             "(start = its 0-based position), or a line of EPD's BED, SGA or FPS."
         )
-    name = table["name"] if "name" in table else pd.Series(".", index=table.index)
-    return pd.DataFrame({"chrom": table["chrom"], "tss": tss, "strand": table["strand"], "name": name})
+    name = rows["name"] if "name" in rows else pd.Series(".", index=rows.index)
+    return pd.DataFrame({"chrom": rows["chrom"], "tss": tss, "strand": rows["strand"], "name": name})
 
 
 def lift_over(start_sites: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -64,9 +88,9 @@ def lift_over(start_sites: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFram
     import pyliftover
 
     try:
-        converter = pyliftover.LiftOver(str(chain))
-    except FileNotFoundError:
-        raise InputError(f"There is no file {chain}.") from None
+        converter = pyliftover.LiftOver(io.BytesIO(file_bytes(Path(chain))))
+    except InputError:
+        raise
     except Exception as error:
         # pyliftover has no errors of its own: whatever a damaged file makes it raise.
         raise InputError(f"{chain} is not a chain file: {error}") from error
@@ -84,39 +108,48 @@ def lift_over(start_sites: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFram
     return lifted, lost
 
 
-def _require_strands(strand: pd.Series, path: Path) -> None:
-    unknown = ~strand.isin(["+", "-"])
-    if unknown.any():
-        raise InputError(
-            f"{path}: {unknown.sum()} start sites have no strand, + or - (BED: the sixth column), the first in "
-            f"row {unknown.to_numpy().argmax() + 1}. Which bases are upstream depends on it."
-        )
-
-
-def _refseq_name(accession: str) -> str:
-    number = int(_REFSEQ.fullmatch(accession).group(1))  # type: ignore[union-attr]
-    return f"chr{_NAMED.get(number, number)}"
-
-
-def _from_sga(path: Path, lines: list[str]) -> pd.DataFrame:
-    """Read EPD's SGA: accession, feature, 1-based position, strand, count, name."""
-    columns = tab_columns(path, lines, numeric=[2])
-    if columns.shape[1] < 6:
-        raise InputError(f"{path} starts like an SGA file but has {columns.shape[1]} columns; EPD's have six.")
-    position = integers(columns[2], path, "position")
-    chrom = [_refseq_name(accession) for accession in columns[0]]
-    return pd.DataFrame({"chrom": chrom, "tss": position - 1, "strand": columns[3], "name": columns[5]})
-
-
-def _from_fps(path: Path, lines: list[str]) -> pd.DataFrame:
-    """Read EPD's FPS, the lines FP: name, accession, strand, 1-based position."""
-    matches = [_FPS.match(line) for line in lines if line.startswith("FP ")]
-    if None in matches:
-        raise InputError(f"{path}: {lines[matches.index(None)][:80]!r} is not an FP line of EPD.")
-    name, accession, strand, position = zip(*(match.groups() for match in matches if match), strict=True)
-    return pd.DataFrame(
-        {
-            "chrom": [_refseq_name(a) for a in accession], "tss": [int(p) - 1 for p in position],
-            "strand": list(strand), "name": list(name),
-        }
+def _refuse_strandless(path: Path, line: int, n_sites: int) -> NoReturn:
+    raise InputError(
+        f"{path}: {n_sites} start sites have no strand, + or - (BED: the sixth column), the first in line {line}. "
+        "Which bases are upstream depends on it."
     )
+
+
+def _names_of(accessions: pd.Series, known: set[str], path: Path) -> list[str]:
+    translated = {
+        name: name if name in known else _HUMAN.get(name.partition(".")[0]) for name in accessions.unique()
+    }
+    if unknown := sorted(name for name, of_genome in translated.items() if of_genome is None):
+        raise InputError(
+            f"{path} names {shorten(unknown)}, which is neither a chromosome of the genome nor RefSeq's accession "
+            "of a human one. Write the genome's names in the file."
+        )
+    return [str(translated[name]) for name in accessions]
+
+
+def _is_sga(line: str) -> bool:
+    fields = line.split("\t")
+    return len(fields) >= 6 and not fields[1].strip().isdigit() and fields[2].strip().isdigit()
+
+
+def _from_sga(path: Path, lines: Sequence[tuple[int, str]]) -> tuple[pd.DataFrame, list[int]]:
+    """Read EPD's SGA: accession, feature, 1-based position, strand, count, name."""
+    table = tab_columns(path, lines)
+    columns = table.columns
+    sites = {"chrom": columns[0], "tss": table.integers(2) - 1, "strand": columns[3], "name": columns[5]}
+    return pd.DataFrame(sites), table.lines
+
+
+def _from_fps(path: Path, lines: Sequence[tuple[int, str]]) -> tuple[pd.DataFrame, list[int]]:
+    """Read EPD's FPS, the lines FP: name, accession, strand, 1-based position."""
+    rows, numbers = [], []
+    for number, line in lines:
+        if not line.startswith("FP "):
+            continue
+        match = _FPS.match(line)
+        if match is None:
+            raise InputError(f"{path}, line {number}: {line[:80]!r} is not an FP line of EPD.")
+        name, accession, strand, position = match.groups()
+        rows.append((accession, int(position) - 1, strand, name))
+        numbers.append(number)
+    return pd.DataFrame(rows, columns=["chrom", "tss", "strand", "name"]), numbers

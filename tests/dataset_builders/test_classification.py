@@ -106,7 +106,7 @@ def test_a_fasta_file_is_tokenized_once_and_then_taken_from_the_cache(simulated_
     [
         (["0", "2", "0"], "classes 0, 2: integers must be 0, 1, 2"),
         (["0.5", "1.5", "2"], "labels such as 0.5 are measurements"),
-        (["a", "", "b"], "1 rows have no label, first row 2"),
+        (["a", "", "b"], "1 rows have no label, the first is row 2"),
         (["a", "a", "a"], "has only one class, 'a'"),
     ],
 )
@@ -180,3 +180,14 @@ def test_sense_needs_strands(build, write):
     text = "chrom\tstart\tend\tlabel\n" + "".join(f"sim1\t{i}\t{i + 50}\t{i % 2}\n" for i in range(9_000, 9_100))
     with pytest.raises(InputError, match="rows without a strand"):
         build(write(text), sense=True)
+
+
+@pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "", " "])
+def test_a_label_that_r_and_pandas_write_for_a_missing_one_is_none(write, missing):
+    path = write(f"chrom\tstart\tend\tlabel\nc\t1\t5\ta\nc\t5\t9\t{missing}\nc\t9\t12\tb\n")
+    with pytest.raises(InputError, match="1 rows have no label, the first is row 2"):
+        labelled_rows(path)
+
+
+def test_a_bed_file_is_one_whatever_the_case_of_its_name(write):
+    assert labelled_rows(write("c\t1\t5\ta\nc\t5\t9\tb\n", "X.BED"))[1] == ["a", "b"]

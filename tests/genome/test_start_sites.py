@@ -1,3 +1,5 @@
+import gzip
+
 import pandas as pd
 import pytest
 
@@ -76,3 +78,39 @@ def test_what_is_no_chain_is_refused(write, tmp_path):
 def test_start_sites_without_a_strand_are_refused(write, text):
     with pytest.raises(InputError, match="1 start sites have no strand"):
         read_start_sites(write(text))
+
+
+MOUSE = {
+    "mouse.sga": "NC_000067.6\tTSS\t4785710\t-\t1\tM\n",
+    "mouse.fps": "FP   Xkr4_1              :+S  EU:NC_000067.6       1-   4785710 ; 11100.\n",
+    "fly.sga": "NT_033777.3\tTSS\t4785710\t-\t1\tM\n",
+}
+
+
+@pytest.mark.parametrize("name", MOUSE)
+def test_accessions_that_are_not_human_are_an_error_unless_the_genome_has_them(write, name):
+    path = write(MOUSE[name], name)
+    with pytest.raises(InputError, match=r"names N[CT]_0.*, which is neither a chromosome of the genome nor"):
+        read_start_sites(path)
+    known = ["NC_000067.6", "NT_033777.3"]
+    assert columns(read_start_sites(path, known), "tss", "strand") == [(4785709, "-")]
+    assert read_start_sites(path, known)["chrom"].iloc[0] in known
+
+
+def test_a_name_that_the_genome_has_stays(write):
+    path = write(FORMS["epd.sga"], "epd.sga")
+    assert set(read_start_sites(path, ["NC_000001.11"])["chrom"]) == {"NC_000001.11"}
+    assert set(read_start_sites(path, ["chr1"])["chrom"]) == {"chr1"}
+
+
+def test_a_thick_part_outside_its_interval_is_no_start_site(write):
+    text = FORMS["epd.bed"].replace("960632\t960643", "970000\t970011")
+    with pytest.raises(InputError, match="line 2: its thick part, at 970000, is outside the interval"):
+        read_start_sites(write(text, "epd.bed"))
+
+
+def test_a_gzip_chain_is_read_whatever_its_name(tmp_path):
+    sites = pd.DataFrame({"chrom": "chrA", "tss": [10], "strand": ["+"], "name": "x"})
+    (tmp_path / "x.chain").write_bytes(gzip.compress(CHAIN.encode()))
+    lifted, _ = lift_over(sites, tmp_path / "x.chain")
+    assert columns(lifted, "chrom", "tss") == [("chrB", 60)]
