@@ -30,6 +30,7 @@ from grover_hf._internals.files import (
     sha256_of_files,
 )
 from grover_hf.corpus.facts import dataset_facts, default_config, read_all_facts, write_facts
+from grover_hf.corpus.rows import require_plain_name
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import render_card
 
@@ -50,6 +51,7 @@ def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
             holds another dataset.
     """
     folder = Path(folder)
+    require_plain_name(folder)
     _require_own_folder(folder, task)
     require_writable(folder / task.config, overwrite=overwrite, marker="facts.json")
     task.require_whole()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
 from grover_hf.baselines.tfidf_forest import MEMORY_BYTES, TREES, tfidf_forest
 from grover_hf.corpus.facts import DatasetFacts, choose_config
+from grover_hf.corpus.rows import load_rows
 from grover_hf.errors import InputError
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
 from grover_hf.metrics.predictions import predictions_of, write_predictions
@@ -60,9 +60,9 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
         needs = "takes no --tokenizer" if plan.tokenizer else "needs --tokenizer kmer-K, FOLDER or FILE"
         raise InputError(f"{plan.method} {needs}.")
     require_writable(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
-    config, facts = choose_config(plan.dataset, plan.config)
+    _, facts = choose_config(plan.dataset, plan.config)
     bars_on_terminals_only()
-    splits = datasets.load_dataset(str(plan.dataset), config)
+    splits = load_rows(plan.dataset, facts)
     if missing := [name for name in ("train", "validation", "test") if name not in splits]:
         raise InputError(f"{plan.dataset} has no split {', '.join(missing)}.")
     labels = {name: np.array(split["label"], np.int64) for name, split in splits.items()}

@@ -165,7 +165,17 @@ def read_all_facts(folder: str | Path) -> dict[str, DatasetFacts]:
     Raises:
         InputError: If those of one are damaged.
     """
-    return {path.parent.name: _read(path) for path in sorted(Path(folder).glob(f"*/{_NAME}"))}
+    paths = sorted(Path(folder).glob(f"*/{_NAME}"))
+    # What is being written, or was left by a build that was killed, begins with a dot.
+    return {path.parent.name: _read(path) for path in paths if not path.parent.name.startswith(".")}
+
+
+def split_files(folder: str | Path, facts: DatasetFacts) -> dict[str, list[Path]]:
+    """Return the Parquet files of each split of a configuration that has any, in order."""
+    files = {
+        split: sorted((Path(folder) / facts.config).glob(f"*-{split}*.parquet")) for split in facts.splits
+    }
+    return {split: paths for split, paths in files.items() if paths}
 
 
 def _read(path: Path) -> DatasetFacts:

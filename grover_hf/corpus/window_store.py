@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write, cache_dir
-from grover_hf.corpus.facts import DatasetFacts
+from grover_hf.corpus.facts import DatasetFacts, split_files
 from grover_hf.errors import InputError
 
 _MAGIC = b"windows1"
@@ -68,10 +68,7 @@ def open_windows(folder: str | Path, facts: DatasetFacts) -> dict[str, WindowSto
     Raises:
         InputError: If the rows have no token ids.
     """
-    shards = {
-        split: sorted((Path(folder) / facts.config).glob(f"*-{split}*.parquet")) for split in facts.splits
-    }
-    return {split: _opened(paths, split, facts.sha256) for split, paths in shards.items() if paths}
+    return {split: _opened(paths, split, facts.sha256) for split, paths in split_files(folder, facts).items()}
 
 
 def _opened(shards: Sequence[Path], split: str, sha256: str) -> WindowStore:

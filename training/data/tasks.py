@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config, read_all_facts
+from grover_hf.corpus.rows import load_rows, require_plain_name
 from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import normalized_rows
@@ -63,14 +64,12 @@ def open_task(dataset: str, config: str | None) -> Task:
             not 0, 1, 2, ...
     """
     facts = None
+    bars_on_terminals_only()
     if Path(dataset).is_dir() and read_all_facts(dataset):
         config, facts = choose_config(dataset, config)
-    bars_on_terminals_only()
-    try:
-        splits = datasets.load_dataset(dataset, config)
-    except (OSError, ValueError) as error:
-        where_looked = "" if Path(dataset).exists() else "There is no such folder; as a name on the Hub: "
-        raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{error}") from error
+        splits = load_rows(dataset, facts)
+    else:
+        splits = _load(dataset, config)
     if missing := [name for name in SPLITS if name not in splits]:
         raise InputError(f"{dataset} has no split {', '.join(missing)}; it has {', '.join(splits)}.")
     features = splits["train"].features
@@ -78,6 +77,18 @@ def open_task(dataset: str, config: str | None) -> Task:
         raise InputError(f"{dataset} has no column {', '.join(missing)}; it has {', '.join(features)}.")
     name = facts.dataset if facts else dataset
     return Task(name, config or "default", splits, facts, _class_names(dataset, splits))
+
+
+def _load(dataset: str, config: str | None) -> datasets.DatasetDict:
+    """Load a dataset that was not made here: a folder, or a name on the Hub."""
+    if Path(dataset).exists():
+        require_plain_name(dataset)
+    try:
+        return datasets.load_dataset(dataset, config)
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        where_looked = "" if Path(dataset).exists() else "There is no such folder; as a name on the Hub: "
+        why = error.__cause__ or error
+        raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{why}") from error
 
 
 def read_examples(
@@ -189,6 +200,8 @@ def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
             f"{dataset} has labels up to {max(every)}, {len(names)} classes, and {len(labels['train'])} of them "
             "in train: two or more must be there."
         )
+    if alone := [name for name in SPLITS if len(labels[name]) < 2]:
+        raise InputError(f"{dataset}, {alone[0]}: all rows have one class: no score tells a good model.")
     return list(names)
 
 
