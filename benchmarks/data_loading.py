@@ -110,7 +110,7 @@ def main() -> None:
         config, facts = choose_config(windows, None)
         begin = time.perf_counter()
         with mock.patch.dict(os.environ, {"GROVER_CACHE": scratch}):
-            store = open_windows(windows, config, facts)["train"]
+            store = open_windows(windows, facts)["train"]
         seconds = time.perf_counter() - begin
         rows = stock_rows(windows, config)
         print(

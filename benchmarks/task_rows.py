@@ -22,8 +22,9 @@ import pyfaidx
 from measure import alternated, machine, ratio, simulated
 from tokenizers import Tokenizer
 
-from dataset_builders.build import Plan, prepare
+from dataset_builders.build import prepare
 from dataset_builders.prom300.builder import plan
+from dataset_builders.task import Task
 from grover_hf import GenomeEncoder, ReferenceGenome, TokenizedGenome, train_bpe
 from grover_hf.tokenization.export import save_tokenizer
 
@@ -94,7 +95,7 @@ def row_by_row(fasta: Path, promoters: Path, tokenizer_file: Path, output: Path 
     return len(rows)
 
 
-def our_rows(made: Plan, folder: Path) -> None:
+def our_rows(made: Task, folder: Path) -> None:
     """Make the tables of all splits and write nothing."""
     builder = made.builder_class(
         cache_dir=str(folder / "cache"), dataset_name=made.dataset, config_name=made.config, **made.settings

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from grover_hf.corpus.splits import SPLITS, chromosome_split, overlapping_groups, random_split
-from grover_hf.corpus.tokenized_genome import TokenizedGenome, TokensOfEach
+from grover_hf.corpus.token_lookup import TokensOfEach
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.annotations import require_same_names
@@ -40,18 +41,6 @@ def interval_features(class_names: Sequence[str], **extra: Any) -> datasets.Feat
             **extra, "label": datasets.ClassLabel(names=list(class_names)),
         }
     )
-
-
-def configuration_name(tokenizer: str, variant: str, split_by: str, known_splits: Sequence[str]) -> str:
-    """Return `<tokenizer>[.<variant>][.by-<split>]`; the paper's variant and its split have no name.
-
-    Raises:
-        InputError: If there is no such split.
-    """
-    if split_by not in known_splits:
-        raise InputError(f"There is no split by {split_by!r}; there are {', '.join(known_splits)}.")
-    parts = [tokenizer, variant, "" if split_by == "random" else f"by-{split_by}"]
-    return ".".join(part for part in parts if part)
 
 
 def usable_rows(
@@ -134,7 +123,9 @@ def split_generators(
     return generators
 
 
-def count_classes(rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]) -> dict[str, Any]:
+def count_classes(
+    rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """Return the number of rows by class and split, for the card."""
     return {
         title: {
@@ -233,10 +224,10 @@ def codes_of(corpus: TokenizedGenome, rows: pd.DataFrame) -> NDArray[np.uint8]:
 
 def _letters(corpus: TokenizedGenome, rows: pd.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return what the tokens of all intervals spell, and where in it each interval begins, shape (n,)."""
-    found = tokens_in_context(corpus, rows)
-    letters = spelled(corpus.encoder.tokens, found.input_ids)
-    spans = found.token_ends - found.token_starts
-    return letters, np.cumsum(spans) - spans + rows["start"].to_numpy() - found.token_starts
+    tokens = tokens_in_context(corpus, rows)
+    letters = spelled(corpus.encoder.tokens, tokens.input_ids)
+    spans = tokens.token_ends - tokens.token_starts
+    return letters, np.cumsum(spans) - spans + rows["start"].to_numpy() - tokens.token_starts
 
 
 def arrow_table(columns: dict[str, Any], features: datasets.Features) -> pa.Table:

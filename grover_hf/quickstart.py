@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +22,7 @@ from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.genome.synthetic import simulate_genome
+from grover_hf.metrics.report import EvaluationReport, PretrainingReport, read_metrics
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
 from grover_hf.tokenization.export import save_tokenizer
@@ -103,7 +104,7 @@ def _cut_windows(output: Path, config_name: str, *, seed: int, overwrite: bool) 
     from dataset_builders.genome_windows.builder import plan
 
     prepare(plan(output / "corpus", seed=seed), output / "windows", overwrite=overwrite)
-    return dict(read_facts(output / "windows", config_name)["splits"])
+    return read_facts(output / "windows", config_name).splits
 
 
 def _vocabulary_table(rows: Sequence[Row], n_windows: dict[str, int], name: str) -> Table:
@@ -115,16 +116,15 @@ def _vocabulary_table(rows: Sequence[Row], n_windows: dict[str, int], name: str)
     return table
 
 
-def _scores_table(report: dict[str, Any], judged: dict[str, Any] | InputError) -> Table:
+def _scores_table(report: PretrainingReport, judged: EvaluationReport | InputError) -> Table:
     """Return what is predicted of the same masked tokens by counting and by the model."""
-    columns = {"tiny BERT": report["metrics"]}
+    columns = {"tiny BERT": report.metrics}
     if not isinstance(judged, InputError):
-        baselines = judged["baselines"]
         counted = {"token frequency": "frequency", "neighbour counts": "neighbour_counts"}
-        columns = {shown: baselines[kind]["metrics"] for shown, kind in counted.items()} | columns
+        columns = {shown: judged.baselines[kind].metrics for shown, kind in counted.items()} | columns
     table = Table(
         "", *columns, "paper, hg19, BERT-base",
-        title=f"Masked tokens of {report['n_windows']:,} test windows, predicted by",
+        title=f"Masked tokens of {report.n_windows:,} test windows, predicted by",
     )
     for metric, title, form, paper in (
         ("accuracy", "accuracy, top 1", ".1%", "21 %"),
@@ -136,7 +136,7 @@ def _scores_table(report: dict[str, Any], judged: dict[str, Any] | InputError) -
     return table
 
 
-def _verdict(judged: dict[str, Any] | InputError) -> str:
+def _verdict(judged: EvaluationReport | InputError) -> str:
     """Return whether the model beats the counts, as one sentence."""
     from training.evaluation.report import verdict
 
@@ -166,8 +166,8 @@ class _Stages:
 
 def _pretrain(
     output: Path, config_name: str, seed: int, max_steps: int | None
-) -> tuple["PretrainRecipe", dict[str, Any]]:
-    """Train the recipe `tiny_cpu`; return it as it was run, and its `metrics.json`."""
+) -> tuple["PretrainRecipe", PretrainingReport]:
+    """Train the recipe `tiny_cpu`; return it as it was run, and its report."""
     from training.pretrain import PretrainRecipe, pretrain
     from training.runs.recipe import read_recipe
 
@@ -177,10 +177,11 @@ def _pretrain(
         "overwrite": True, **({} if max_steps is None else {"max_steps": max_steps}),
     }
     recipe = read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
-    return recipe, pretrain(recipe)
+    pretrain(recipe)
+    return recipe, read_metrics(output / "run", PretrainingReport)
 
 
-def _judge(recipe: "PretrainRecipe") -> dict[str, Any] | InputError:
+def _judge(recipe: "PretrainRecipe") -> EvaluationReport | InputError:
     """Return how the model does beside counting, on the windows and masks of its own evaluation; or why not."""
     from training.evaluate import evaluate
     from training.evaluation.plan import EvaluationPlan

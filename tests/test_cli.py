@@ -113,7 +113,8 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
         "bpe-100, 109 token ids\n"
     )
     assert grover("export-tokenizer", "--kmer", 4, "--output", tmp_path / "kmer")[0] == 0
-    assert grover("tokenize", simulated_fasta, "--tokenizer", tokenizer, "--output", corpus)[0] == 0
+    organism = ["--species", "Homo sapiens", "--assembly", "hg19", "--taxon", 9606]
+    assert grover("tokenize", simulated_fasta, "--tokenizer", tokenizer, "--output", corpus, *organism)[0] == 0
     code, out, _ = grover(
         "vocabulary", tokenizer, "--corpus", corpus, "--figure", tmp_path / "v.png", "--kmers", 3, 4
     )
@@ -124,6 +125,7 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
     assert (tmp_path / "v.png").exists()
     assert grover("build", "genome-windows", "--corpus", corpus, "--output", tmp_path / "w")[0] == 0
     assert (tmp_path / "w" / "bpe-100" / "facts.json").exists()
+    assert "| organism | Homo sapiens (taxon 9606), hg19 |" in (tmp_path / "w" / "README.md").read_text()
 
 
 def test_an_error_is_one_line_on_stderr_and_exit_code_1(grover, tmp_path):

@@ -32,13 +32,13 @@ def test_model_and_counts_are_judged_on_the_windows_and_masks_of_the_models_own_
     run_quickstart(tmp_path / "q", genome=simulated_fasta, n_cycles=100, max_steps=1)
     run = tmp_path / "q" / "run"
     own, judged = read_metrics(run), read_metrics(run / "evaluation" / "bpe-100")
-    assert judged["n_windows"] == own["n_windows"]
+    assert judged.n_windows == own.n_windows
     for name in ("n_masked", "accuracy", "accuracy_top_10_percent", "perplexity"):
-        assert judged["metrics"][name] == pytest.approx(own["metrics"][name], rel=1e-4)
+        assert judged.metrics[name] == pytest.approx(own.metrics[name], rel=1e-4)
     out = capsys.readouterr().out
     row = next(line for line in out.splitlines() if line.startswith("│ perplexity"))
-    shown = [judged["baselines"][name] for name in ("frequency", "neighbour_counts")] + [own]
-    assert re.findall(r"\d+", row)[:3] == [f"{scores['metrics']['perplexity']:.0f}" for scores in shown]
+    shown = [judged.baselines[name] for name in ("frequency", "neighbour_counts")] + [own]
+    assert re.findall(r"\d+", row)[:3] == [f"{scores.metrics['perplexity']:.0f}" for scores in shown]
 
 
 def test_a_genome_too_small_for_counting_goes_the_whole_way_and_is_told_so(write_fasta, tmp_path, capsys):

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import transformers
@@ -24,7 +23,7 @@ from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.corpus.splits import Places
 from grover_hf.errors import InputError
-from grover_hf.metrics.report import write_metrics
+from grover_hf.metrics.report import DatasetIdentity, EvaluatedModel, EvaluationReport, Masking, write_metrics
 from grover_hf.model import weights_sha256
 from training.data.window_batches import WindowDataset
 from training.evaluation.judging import MaskedModel, baselines_of, count_and_weigh, judge
@@ -34,8 +33,8 @@ from training.evaluation.subject import collator_of, rows_to_judge, subject_of
 from training.runs.launch import require_positive, run_script, world_size
 
 
-def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
-    """Judge a model; write the results and return the content of `metrics.json`.
+def evaluate(plan: EvaluationPlan) -> EvaluationReport:
+    """Judge a model; write the results and return what `metrics.json` says.
 
     Windows of the first tiling alone are judged: others are the same sequence again, and intervals would
     come out too narrow. Masks are those of the training's own evaluation, if that was on the same windows.
@@ -65,29 +64,30 @@ def evaluate(plan: EvaluationPlan) -> dict[str, Any]:
     )
     scores = report(judged, subject.encoder)
     judged_places = Places(*(np.asarray(column)[rows] for column in test.places))
-    content = {
-        "task": "masked-token",
-        "model": {
-            "kind": "pretrained", "name": plan.run, "sha256": weights_sha256(subject.model),
-            "parameters": model.n_parameters,
-        },
-        "dataset": subject.judged.identity(),
-        "split": "test",
-        "n_windows": len(rows),
-        "masking": {
-            "p_select": collator.p_select, "p_mask": collator.p_mask, "p_random": collator.p_random,
-            "passes": plan.passes,
-        },
-        "trained_on": subject.trained_on.identity() if subject.masking else None,
-        "share_of_bases_seen_in_training": subject.share_seen(judged_places, train.places),
-        **scores,
-        "neighbour_weights": weights._asdict(),
-        "seed": collator.seed,
-        "seconds": time.perf_counter() - started,
-    }
+    content = EvaluationReport(
+        task="masked-token",
+        model=EvaluatedModel(name=plan.run, sha256=weights_sha256(subject.model), parameters=model.n_parameters),
+        dataset=DatasetIdentity.of_facts(subject.judged.facts),
+        split="test",
+        n_windows=len(rows),
+        masking=Masking(
+            p_select=collator.p_select, p_mask=collator.p_mask, p_random=collator.p_random, passes=plan.passes
+        ),
+        trained_on=DatasetIdentity.of_facts(subject.trained_on.facts) if subject.masking else None,
+        share_of_bases_seen_in_training=subject.share_seen(judged_places, train.places),
+        metrics=scores.of_model.metrics,
+        ci95=scores.of_model.ci95,
+        baselines=scores.baselines,
+        model_minus_baseline=scores.model_minus_baseline,
+        types=scores.types,
+        neighbour_weights=weights._asdict(),
+        seed=collator.seed,
+        seconds=time.perf_counter() - started,
+    )
     with atomic_folder(output) as part:
         write_tables(part, judged, scores, subject.encoder, counts.singles)
-        return write_metrics(part, content)
+        write_metrics(part, content)
+    return content
 
 
 def _check(plan: EvaluationPlan) -> None:

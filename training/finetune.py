@@ -28,12 +28,13 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from grover_hf._internals.files import atomic_folder, atomic_write, require_writable
+from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import finetuned_card
 from grover_hf.inference.input_rules import InputRules
 from grover_hf.metrics.classification import classification_metrics, mean_intervals
 from grover_hf.metrics.predictions import predictions_of, read_predictions, together, write_predictions
-from grover_hf.metrics.report import with_environment, write_metrics
+from grover_hf.metrics.report import DatasetIdentity, FinetunedModel, FinetuningReport, Training, write_metrics
 from grover_hf.tokenization.export import portable_config
 from training.classifier import count_parameters, model_identity, new_model, open_model, with_lora
 from training.data.tasks import (
@@ -144,8 +145,8 @@ class FinetuneTrainer(WatchedTrainer):
         return super().compute_loss(forward, inputs, *args, **kwargs)
 
 
-def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
-    """Run a fine-tuning, a training a seed; return the content of `metrics.json`.
+def finetune(recipe: FinetuneRecipe) -> FinetuningReport | None:
+    """Run a fine-tuning, a training a seed; return what `metrics.json` says, None in all processes but the first.
 
     SIGTERM ends it after a step; a seed that is trained is scored and kept all the same.
     """
@@ -153,7 +154,7 @@ def finetune(recipe: FinetuneRecipe) -> dict[str, Any]:
         return _finetune(recipe, sigterm)
 
 
-def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any]:
+def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> FinetuningReport | None:
     _check(recipe)
     run = Path(recipe.output)
     task = open_task(recipe.dataset, recipe.dataset_config)
@@ -180,7 +181,7 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
     identity = model_identity(loaded)
     # What the name on the Hub stands for may change between seeds.
     loaded = dataclasses.replace(loaded, revision=identity["revision"])
-    reads = {"rows": task.facts.get("sha256") or examples_sha256(examples), **identity}
+    reads = {"rows": task.facts.sha256 if task.facts else examples_sha256(examples), **identity}
     with arguments.main_process_first(desc="output folder"):
         if arguments.process_index == 0:
             _prepare_folder(recipe, run, reads)
@@ -200,7 +201,7 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> dict[str, Any
             _write_training(trainer, tokenizer, run, seed, _by_row(examples["test"], logits))
         trainer.accelerator.wait_for_everyone()
     if arguments.process_index:
-        return {}
+        return None
     return _write_report(recipe, run, task, world, {**identity, **n_parameters})
 
 
@@ -238,12 +239,12 @@ def _write_training(
     labels, probabilities = tested
     metrics = classification_metrics(labels, probabilities)
     validation_mcc, steps = float(trainer.state.best_metric), trainer.state.global_step
-    if validation_mcc > max((training["validation_mcc"] for training in _trainings(run)), default=-np.inf):
+    if validation_mcc > max((training.validation_mcc for training in _trainings(run)), default=-np.inf):
         _write_weights(trainer, tokenizer, run)
     write_predictions(run / "seeds", predictions_of(labels, probabilities), f"{seed}.npz")
     with atomic_write(run / "seeds" / f"{seed}.json") as beside:
-        of_seed = {"seed": seed, "validation_mcc": validation_mcc, "steps": steps, "metrics": metrics}
-        beside.write_text(json.dumps(of_seed))
+        of_seed = Training(seed=seed, validation_mcc=validation_mcc, steps=steps, metrics=metrics)
+        beside.write_text(json.dumps(plain(of_seed)))
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
     predicted = set(probabilities.argmax(1).tolist())
     note = f"; it always says class {predicted.pop()}" if len(predicted) == 1 else ""
@@ -253,9 +254,9 @@ def _write_training(
     )
 
 
-def _trainings(run: Path) -> list[dict[str, Any]]:
+def _trainings(run: Path) -> list[Training]:
     """Return what the finished seeds gave."""
-    return [json.loads(path.read_text()) for path in (run / "seeds").glob("*.json")]
+    return [record_of(Training, read_json_object(path), path) for path in (run / "seeds").glob("*.json")]
 
 
 def _check(recipe: FinetuneRecipe) -> None:
@@ -354,47 +355,48 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
 
 def _write_report(
     recipe: FinetuneRecipe, run: Path, task: Task, world: int, of_model: dict[str, Any]
-) -> dict[str, Any]:
-    by_seed = {training["seed"]: training for training in _trainings(run)}
+) -> FinetuningReport:
+    by_seed = {training.seed: training for training in _trainings(run)}
     trainings = [by_seed[seed] for seed in recipe.seeds]
     predictions = together([read_predictions(run / "seeds", f"{seed}.npz") for seed in recipe.seeds])
     write_predictions(run, predictions)
     labels = predictions.labels
     intervals = mean_intervals(labels, predictions.predicted, rng=np.random.default_rng(0))
-    by_metric = {name: [training["metrics"][name] for training in trainings] for name in trainings[0]["metrics"]}
+    by_metric = {name: [training.metrics[name] for training in trainings] for name in trainings[0].metrics}
     values = {name: float(np.mean(scores)) for name, scores in by_metric.items()}
     several = len(trainings) > 1
     spread = {name: float(np.std(scores, ddof=1)) if several else None for name, scores in by_metric.items()}
-    content = with_environment(
-        {
-            "task": task.facts.get("subset", task.name),
-            "model": {
-                "kind": "fine-tuned", "name": recipe.model, "random_weights": recipe.random_weights,
-                "lora_rank": recipe.lora_rank, **of_model,
-            },
-            "dataset": {
-                "name": task.name, "builder": task.facts.get("builder"), "config": task.config,
-                "sha256": task.facts.get("sha256"),
-                "vocabulary_sha256": task.facts.get("vocabulary_sha256"), "retokenized": recipe.retokenize,
-            },
-            "split": "test",
-            "n_rows": len(labels),
-            "metrics": values,
-            "standard_deviation": spread,
-            "ci95": intervals,
-            "seed": recipe.seeds[0],
-            "seeds": trainings,
-            "processes": world,
-        }
+    report = FinetuningReport(
+        task=task.facts.task if task.facts else task.name,
+        model=FinetunedModel(
+            name=recipe.model, random_weights=recipe.random_weights, lora_rank=recipe.lora_rank, **of_model
+        ),
+        dataset=_dataset_identity(task, retokenized=recipe.retokenize),
+        split="test",
+        n_rows=len(labels),
+        metrics=values,
+        standard_deviation=spread,
+        ci95=intervals,
+        seed=recipe.seeds[0],
+        seeds=trainings,
+        processes=world,
     )
-    card = finetuned_card(content, dataclasses.asdict(recipe), task.class_names)
+    card = finetuned_card(report, dataclasses.asdict(recipe), task.class_names)
     (run / "model" / "README.md").write_text(card)
     # The last file, for it says that the run is finished.
-    write_metrics(run, content)
+    write_metrics(run, report)
     shutil.rmtree(run / "seeds")
     low, high = intervals["mcc"]
     print(f"{run}: test MCC {values['mcc']:.3f} ({low:.3f} to {high:.3f}), mean of {len(trainings)} seeds")
-    return content
+    return report
+
+
+def _dataset_identity(task: Task, *, retokenized: bool) -> DatasetIdentity:
+    if task.facts is not None:
+        return DatasetIdentity.of_facts(task.facts, retokenized=retokenized)
+    return DatasetIdentity(
+        name=task.name, config=task.config, sha256=None, vocabulary_sha256=None, retokenized=retokenized
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,9 +4,8 @@ import dataclasses
 import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,17 @@ from transformers import (
 
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
-from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.hub.cards import pretrained_card
+from grover_hf.hub.cards import masked_example, pretrained_card
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
-from grover_hf.metrics.report import versions, write_metrics
+from grover_hf.metrics.report import DatasetIdentity, PretrainedModel, PretrainingReport, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
-from grover_hf.tokenization.identity import require_same_vocabulary
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest
@@ -148,8 +146,8 @@ def nll_and_rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return reduced
 
 
-def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
-    """Run a pretraining; return the content of `metrics.json`.
+def pretrain(recipe: PretrainRecipe) -> PretrainingReport | None:
+    """Run a pretraining; return what `metrics.json` says, None in all processes but the first.
 
     SIGTERM ends it after its step; once it is trained, it is evaluated and written all the same.
     """
@@ -157,7 +155,7 @@ def pretrain(recipe: PretrainRecipe) -> dict[str, Any]:
         return _pretrain(recipe, sigterm)
 
 
-def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any]:
+def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingReport | None:
     arguments = _checked_launch(recipe)
     inputs = _open_inputs(recipe, arguments)
     model = _model(recipe, len(inputs.encoder.tokens))
@@ -169,20 +167,22 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> dict[str, Any
     checkpoint, destination = _prepare_folder(recipe, depends_on, arguments)
     trainer = _trainer(recipe, inputs, model, arguments, depends_on)
     trainer.sigterm = sigterm
-    described = _description(recipe, inputs, model, arguments.world_size)
+    report = _report(recipe, inputs, model, arguments.world_size)
+    example = masked_example(inputs.test.longest_window(), inputs.encoder.tokens)
     if destination is not None:
-        complete = partial(_complete_checkpoint, inputs.encoder, recipe, described)
+        complete = partial(_complete_checkpoint, inputs.encoder, recipe, report, example)
         trainer.add_callback(PushAtSave(destination, complete))
     with memory_explained(arguments.per_device_train_batch_size, recipe.batch_size):
         trainer.train_from(checkpoint)
         metrics = _evaluate(trainer)
-    content: dict[str, Any] = {}
+    finished = None
     if trainer.is_world_process_zero():
-        content = _write_results(recipe, inputs.encoder, trainer, described, metrics)
+        finished = report(training_seconds=trainer.progress.seconds, metrics=metrics)
+        _write_results(recipe, inputs.encoder, trainer, finished, example)
         if destination is not None:
             destination.push(Path(recipe.output))
     trainer.accelerator.wait_for_everyone()
-    return content
+    return finished
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _Inputs:
     """What a pretraining reads."""
 
     encoder: Encoder
-    facts: dict[str, Any]
+    facts: DatasetFacts
     """Facts of the dataset's configuration."""
     train: WindowDataset
     test: WindowDataset
@@ -281,42 +281,36 @@ def _trainer(
     return trainer
 
 
-def _description(
+def _report(
     recipe: PretrainRecipe, inputs: _Inputs, model: BertForMaskedLM, processes: int
-) -> dict[str, Any]:
-    """Return what `metrics.json` says of the run, without its scores."""
-    facts = inputs.facts
-    return {
-        "task": "masked-token",
-        "model": {"size": recipe.size, "parameters": model.num_parameters()},
-        "dataset": {
-            "name": facts["dataset"],
-            "config": facts["config"],
-            "vocabulary_sha256": facts["vocabulary_sha256"],
-            "sha256": facts["sha256"],
-            "genome": facts["corpus"]["genome"],
-        },
-        "split": "test",
-        "n_windows": len(inputs.test),
-        "processes": processes,
-        "seed": recipe.seed,
-    }
+) -> Callable[..., PretrainingReport]:
+    """Return the report of the run, which wants its scores."""
+    return partial(
+        PretrainingReport,
+        task="masked-token",
+        model=PretrainedModel(size=recipe.size, parameters=model.num_parameters()),
+        dataset=DatasetIdentity.of_facts(inputs.facts),
+        split="test",
+        n_windows=len(inputs.test),
+        processes=processes,
+        seed=recipe.seed,
+        ci95={},
+    )
 
 
 def _write_results(
-    recipe: PretrainRecipe, encoder: Encoder, trainer: PretrainTrainer, described: dict[str, Any],
-    metrics: dict[str, Any],
-) -> dict[str, Any]:
-    """Write `metrics.json` and the model, print the scores, and return the content of the first."""
-    run, seconds = Path(recipe.output), trainer.progress.seconds
-    content = write_metrics(run, {**described, "training_seconds": seconds, "metrics": metrics, "ci95": {}})
-    _write_model(trainer, encoder, run, dataclasses.asdict(recipe), content)
+    recipe: PretrainRecipe, encoder: Encoder, trainer: PretrainTrainer, report: PretrainingReport, example: str
+) -> None:
+    """Write `metrics.json` and the model with its card, and print the scores."""
+    run, metrics = Path(recipe.output), report.metrics
+    write_metrics(run, report)
+    card = pretrained_card(report, dataclasses.asdict(recipe), encoder.name, example)
+    _write_model(trainer, encoder, run, card)
     if metrics["n_masked"]:
         print(
             f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
             f"{metrics['accuracy_top_10_percent']:.4f}), perplexity {metrics['perplexity']:.1f}"
         )
-    return content
 
 
 def _destination(recipe: PretrainRecipe) -> Destination | None:
@@ -326,19 +320,19 @@ def _destination(recipe: PretrainRecipe) -> Destination | None:
 
 
 def _complete_checkpoint(
-    encoder: Encoder, recipe: PretrainRecipe, report: dict[str, Any], folder: Path, step: int
+    encoder: Encoder, recipe: PretrainRecipe, report: Callable[..., PretrainingReport], example: str,
+    folder: Path, step: int,
 ) -> None:
     """Add tokenizer and card to the weights of a training that goes on."""
     write_tokenizer_files(encoder, folder)
-    so_far = {**report, "metrics": {}, "step": step, "versions": versions(), "date": date.today().isoformat()}
-    (folder / "README.md").write_text(pretrained_card(so_far, dataclasses.asdict(recipe), encoder.name))
+    card = pretrained_card(report(metrics={}, step=step), dataclasses.asdict(recipe), encoder.name, example)
+    (folder / "README.md").write_text(card)
 
 
-def _facts(recipe: PretrainRecipe, encoder: Encoder) -> dict[str, Any]:
+def _facts(recipe: PretrainRecipe, encoder: Encoder) -> DatasetFacts:
     config, facts = choose_config(recipe.dataset, recipe.dataset_config)
-    require_same_vocabulary(
-        facts["vocabulary_sha256"], encoder.vocabulary_sha256,
-        what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
+    facts.require_vocabulary(
+        encoder.vocabulary_sha256, what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
     )
     bars_on_terminals_only()
     if not sys.stdout.isatty():
@@ -346,12 +340,12 @@ def _facts(recipe: PretrainRecipe, encoder: Encoder) -> dict[str, Any]:
     return facts
 
 
-def _open_windows(recipe: PretrainRecipe, facts: dict[str, Any]) -> tuple[WindowDataset, WindowDataset]:
+def _open_windows(recipe: PretrainRecipe, facts: DatasetFacts) -> tuple[WindowDataset, WindowDataset]:
     """Return the windows to train on, and those to evaluate on."""
-    splits = open_windows(recipe.dataset, facts["config"], facts)
+    splits = open_windows(recipe.dataset, facts)
     if missing := [name for name in ("train", "test") if name not in splits]:
         raise InputError(
-            f"{recipe.dataset} ({facts['config']}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
+            f"{recipe.dataset} ({facts.config}) has no split {', '.join(missing)}; it has {', '.join(splits)}."
         )
     if recipe.eval_windows is None:
         return WindowDataset(splits["train"]), WindowDataset(splits["test"])
@@ -384,11 +378,11 @@ def _require_room(windows: WindowDataset, n_positions: int, what: str) -> None:
         )
 
 
-def _what_it_depends_on(recipe: PretrainRecipe, facts: dict[str, Any], world: int) -> dict[str, Any]:
+def _what_it_depends_on(recipe: PretrainRecipe, facts: DatasetFacts, world: int) -> dict[str, Any]:
     """Return what must be the same when the run goes on: the content of what is read, not where it lies."""
     fields = science_of(dataclasses.asdict(recipe))
     read = {
-        "dataset": facts["sha256"], "dataset_config": facts["config"], "tokenizer": facts["vocabulary_sha256"],
+        "dataset": facts.sha256, "dataset_config": facts.config, "tokenizer": facts.vocabulary_sha256,
     }
     return {**fields, **read, "processes": world}
 
@@ -441,13 +435,11 @@ def _evaluate(trainer: Trainer) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if name not in ("loss", "epoch", *timing)}
 
 
-def _write_model(
-    trainer: Trainer, encoder: Encoder, run: Path, recipe: dict[str, Any], metrics: dict[str, Any]
-) -> None:
+def _write_model(trainer: Trainer, encoder: Encoder, run: Path, card: str) -> None:
     with atomic_folder(run / "model") as folder:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
         write_tokenizer_files(encoder, folder)
-        (folder / "README.md").write_text(pretrained_card(metrics, recipe, encoder.name))
+        (folder / "README.md").write_text(card)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,111 +1,183 @@
 """Any classification task of your own: intervals of a genome, or sequences, with labels."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from dataset_builders.build import Plan
+from dataset_builders.task import (
+    FILE,
+    OPENED,
+    Task,
+    configuration_name,
+    opened_corpus,
+    opened_encoder,
+    require_split,
+)
+from dataset_builders.task_builder import TaskBuilder
 from dataset_builders.task_rows import (
     alone,
-    arrow_table,
-    configuration_name,
-    count_classes,
     in_context,
-    in_slices,
     interval_features,
     sequences_of,
-    split_generators,
     split_of,
     tokenized_alone,
     usable_rows,
 )
-from grover_hf._internals.files import sha256_of_files
+from grover_hf._internals.records import plain
 from grover_hf.corpus.splits import SPLITS, random_split, row_keys
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.annotations import read_bed, read_intervals, read_table
-from grover_hf.tokenization.export import encoder_named
+from grover_hf.genome.letters import normalized_rows
+from grover_hf.tokenization.encoding import Encoder
 
-CARD = Path(__file__).parent / "README.md"
-VERSION = "1.0.0"
-SPLITS_BY = ("random", "locus", "chromosome", "column")
-
-
-@dataclass
-class ClassificationConfig(datasets.BuilderConfig):
-    """What to build; see `plan`."""
-
-    table: str = ""
-    label_column: str = "label"
-    corpus: str | None = None
-    tokenizer: str | None = None
-    sense: bool = False
-    split_by: str = "random"
-    seed: int = 0
-    facts: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+_MISSING = ("", "NA", "NaN", "nan", "N/A")
+"""What R and pandas write for a value that is missing."""
 
 
-class Classification(datasets.ArrowBasedBuilder):
+class Classification(TaskBuilder["ClassificationTask"]):
     """The rows of a table, with the tokens of the genome where they have coordinates."""
 
-    BUILDER_CONFIG_CLASS = ClassificationConfig
-    config: ClassificationConfig
-
     def _info(self) -> datasets.DatasetInfo:
-        self._rows, self._classes = labelled_rows(self.config.table, self.config.label_column)
-        features = interval_features(self._classes)
-        if self.config.corpus is None:
+        features = interval_features(self.task.classes)
+        if self.task.opened is None:
             features = datasets.Features({name: features[name] for name in ("sequence", "input_ids", "label")})
         return datasets.DatasetInfo(features=features)
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
-        config, rows = self.config, self._rows
+        task, rows, source = self.task, self.task.rows, str(self.task.table)
+        n_given = len(rows)
         dropped: dict[str, int] = {}
-        if config.corpus is not None:
-            self._corpus = TokenizedGenome.open(config.corpus)
+        if task.opened is not None:
             place = ["chrom", "start", "end"]
-            _require_one_label(rows, [*place, "strand"] if config.sense else place, config.table)
-            rows = usable_rows(self._corpus, rows, dropped, source=config.table, sense=config.sense)
+            _require_one_label(rows, [*place, "strand"] if task.sense else place, source)
+            rows = usable_rows(task.opened, rows, dropped, source=source, sense=task.sense)
         else:
-            _require_one_label(rows, ["sequence"], config.table)
+            _require_one_label(rows, ["sequence"], source)
             repeated = rows.duplicated("sequence")
             dropped["duplicate"] = int(repeated.sum())
             rows = rows[~repeated].reset_index(drop=True)
-        split = self._split(rows)
-        config.facts |= {
-            "n_given": len(self._rows), "dropped": dropped, "classes": count_classes(rows, split, self._classes),
-        }
-        return split_generators(rows, split, self._classes)
+        return self.labelled_splits(rows, self._split(rows), task.classes, n_given=n_given, dropped=dropped)
 
     def _split(self, rows: pd.DataFrame) -> NDArray[np.int64]:
-        if self.config.split_by == "column":
-            return _split_column(rows, self.config.table)
-        if self.config.corpus is None:
-            return random_split(row_keys(rows["sequence"]), seed=self.config.seed)
+        task = self.task
+        if task.split_by == "column":
+            return _split_column(rows, str(task.table))
+        if task.opened is None:
+            return random_split(row_keys(rows["sequence"]), seed=task.seed)
         keys = row_keys(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy(), rows["strand"])
-        return split_of(rows, keys, by=self.config.split_by, seed=self.config.seed)
+        return split_of(rows, keys, by=task.split_by, seed=task.seed)
 
-    def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
-        tokenizer = self.config.tokenizer
-        encoder = self._corpus.encoder if tokenizer is None else encoder_named(tokenizer)
-        for first, some in in_slices(rows):
-            if self.config.corpus is None:
-                ids = tokenized_alone(encoder, some["sequence"])
-                columns = {name: some[name].to_numpy() for name in ("sequence", "label")} | {"input_ids": ids}
-            elif self.config.sense:
-                sequences = sequences_of(self._corpus, some, sense=True)
-                columns = alone(encoder, some, sequences)
-            else:
-                columns = in_context(self._corpus, some)
-            yield first, arrow_table(columns, self.info.features)
+    def columns(self, rows: pd.DataFrame) -> dict[str, Any]:
+        task = self.task
+        if task.opened is None:
+            ids = tokenized_alone(task.encoder, rows["sequence"])
+            return {name: rows[name].to_numpy() for name in ("sequence", "label")} | {"input_ids": ids}
+        if task.sense:
+            return alone(task.encoder, rows, sequences_of(task.opened, rows, sense=True))
+        return in_context(task.opened, rows)
+
+
+@dataclass(frozen=True)
+class ClassificationTask(Task):
+    """A classification task of your own: a tokenized genome for intervals, or a tokenizer for sequences."""
+
+    builder_class = Classification
+    splits_by = ("random", "locus", "chromosome", "column")
+    """By locus: intervals that overlap stay together; by column: the table's column `split` says train,
+    validation or test."""
+
+    table: str | Path = field(metadata=FILE)
+    """See `labelled_rows`."""
+    _: KW_ONLY
+    corpus: TokenizedGenome | str | Path | None = field(default=None, metadata=OPENED)
+    """For intervals: a tokenized genome, or a folder made by `grover tokenize`."""
+    tokenizer: Encoder | str | Path | None = field(default=None, metadata=OPENED)
+    """For sequences: a tokenizer, "kmer-K", a tokenizer folder or a merges file."""
+    label_column: str = "label"
+    """Of a table with a header."""
+    sense: bool = False
+    """Intervals of the "-" strand as their reverse complement; then all are cut out and tokenized alone. Else
+    all are read on the "+" strand, in the genome's context."""
+    split_by: str = "random"
+    """One of `splits_by`; at random 80, 10 and 10 %."""
+    seed: int = 0
+    """Of the split."""
+
+    def __post_init__(self) -> None:
+        require_split(self.split_by, self.splits_by)
+        has_intervals = "start" in self.rows
+        if has_intervals != (self.corpus is not None) or has_intervals == (self.tokenizer is not None):
+            holds, needs = (
+                ("intervals", "--corpus, or --genome and --tokenizer") if has_intervals
+                else ("sequences", "--tokenizer")
+            )
+            raise InputError(f"{self.table} holds {holds}: {needs} must be given, and nothing else.")
+        if not has_intervals and (self.sense or self.split_by in ("locus", "chromosome")):
+            raise InputError(f"{self.table} holds sequences: strand, locus and chromosome are not known.")
+        if self.sense and not self.rows.attrs["has_strands"]:
+            raise InputError(f"{self.table} has rows without a strand, + or -: sense cannot turn them.")
+
+    @cached_property
+    def _labelled(self) -> tuple[pd.DataFrame, list[str]]:
+        return labelled_rows(self.table, self.label_column)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows of the table, with `label` as a number."""
+        return self._labelled[0]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of their numbers."""
+        return self._labelled[1]
+
+    def require_whole(self) -> None:
+        if self.opened is not None:
+            self.opened.require_whole()
+
+    @cached_property
+    def opened(self) -> TokenizedGenome | None:
+        """The tokenized genome; None for sequences."""
+        return None if self.corpus is None else opened_corpus(self.corpus)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The tokenizer, that of the genome for intervals."""
+        if self.opened is not None:
+            return self.opened.encoder
+        assert self.tokenizer is not None
+        return opened_encoder(self.tokenizer)
+
+    @property
+    def dataset(self) -> str:
+        return re.sub(r"\W+", "_", Path(self.table).name.split(".")[0]).lower()
+
+    @property
+    def config(self) -> str:
+        return configuration_name(self.encoder.name, "sense" if self.sense else "", self.split_by, self.splits_by)
+
+    @property
+    def vocabulary_sha256(self) -> str:
+        return self.encoder.vocabulary_sha256
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {
+            "corpus": None if self.opened is None else plain(self.opened.facts),
+            "vocabulary": self.encoder.vocabulary_sha256, "class_names": self.classes, **self.files_read,
+            **self.choices,
+        }
+
+
+plan = ClassificationTask
 
 
 def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.DataFrame, list[str]]:
@@ -124,7 +196,7 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
         InputError: If there is no label, labels are measurements, or integers that skip a class.
     """
     path = Path(path)
-    if ".bed" in path.suffixes:
+    if ".bed" in [suffix.lower() for suffix in path.suffixes]:
         rows = read_bed(path)
         if "name" not in rows:
             raise InputError(f"{path} has no fourth column: in BED that is the label.")
@@ -136,12 +208,14 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
             raise InputError(f"{path} has no column {label_column!r}; it has {', '.join(rows)}.")
         labels = rows[label_column]
     if "sequence" in rows and "start" not in rows:
-        rows["sequence"] = rows["sequence"].fillna("").str.upper()
-        if (odd := ~rows["sequence"].str.fullmatch("[ACGTN]+")).any():
-            raise InputError(f"{path}, row {int(odd.argmax()) + 1}: no sequence over A, C, G, T, N.")
-    if labels.isna().any():
-        missing = labels.isna()
-        raise InputError(f"{path}: {missing.sum()} rows have no label, first row {missing.argmax() + 1}.")
+        rows["sequence"] = normalized_rows(rows["sequence"].fillna(""), str(path))
+    missing = (labels.isna() | labels.isin(_MISSING)).to_numpy()
+    if missing.any():
+        row = int(missing.argmax())
+        raise InputError(
+            f"{path}: {missing.sum()} rows have no label, the first is row {row + 1} ({labels.iloc[row]!r}). Take "
+            "them out, or give their class a name."
+        )
     names = sorted(set(labels.astype(str)))
     if all(re.fullmatch(r"\d+", name) for name in names):
         names = sorted(names, key=int)
@@ -153,61 +227,12 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
     elif all(re.fullmatch(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", name, re.IGNORECASE) for name in names):
         raise InputError(f"{path}: labels such as {names[0]} are measurements; make classes of them first.")
     if len(names) < 2:
-        raise InputError(f"{path} has one class alone, {names[0]!r}; there is nothing to tell apart.")
+        raise InputError(f"{path} has only one class, {names[0]!r}; there is nothing to tell apart.")
     numbers = {name: number for number, name in enumerate(names)}
     kept = [name for name in ("chrom", "start", "end", "strand", "sequence", "split") if name in rows]
     labelled = rows[kept].assign(label=labels.astype(str).map(numbers))
     labelled.attrs["has_strands"] = rows.attrs.get("has_strands", False)
     return labelled, names
-
-
-def plan(
-    table: str | Path, *, corpus: str | Path | None = None, tokenizer: str | Path | None = None,
-    label_column: str = "label", sense: bool = False, split_by: str = "random", seed: int = 0,
-) -> Plan:
-    """Plan a classification task of your own.
-
-    Args:
-        table: See `labelled_rows`.
-        corpus: For intervals: a folder made by `grover tokenize`.
-        tokenizer: For sequences: "kmer-K", a tokenizer folder or a merges file.
-        label_column: Of a table with a header.
-        sense: Intervals of the "-" strand as their reverse complement; then all are cut out and
-            tokenized alone. Else all are read on the "+" strand, in the genome's context.
-        split_by: "random" (80, 10 and 10 %), "locus" (intervals that overlap stay together),
-            "chromosome", or "column": the table's column `split` says train, validation or test.
-        seed: Of the split.
-
-    Raises:
-        InputError: If the inputs cannot be used.
-    """
-    rows, classes = labelled_rows(table, label_column)
-    has_intervals = "start" in rows
-    if has_intervals != (corpus is not None) or has_intervals == (tokenizer is not None):
-        needs = "intervals: --corpus, or --genome and --tokenizer" if has_intervals else "sequences: --tokenizer"
-        raise InputError(f"{table} holds {needs} must be given, and nothing else.")
-    if not has_intervals and (sense or split_by in ("locus", "chromosome")):
-        raise InputError(f"{table} holds sequences: strand, locus and chromosome are not known.")
-    if sense and not rows.attrs["has_strands"]:
-        raise InputError(f"{table} has rows without a strand, + or -: sense cannot turn them.")
-    opened = None if corpus is None else TokenizedGenome.open(corpus)
-    encoder = encoder_named(tokenizer) if opened is None else opened.encoder  # type: ignore[arg-type]
-    config = configuration_name(encoder.name, "sense" if sense else "", split_by, SPLITS_BY)
-    choices = {"label_column": label_column, "sense": sense, "split_by": split_by, "seed": seed}
-    table = Path(table)
-    return Plan(
-        builder_class=Classification, dataset=re.sub(r"\W+", "_", table.name.split(".")[0]).lower(),
-        config=config, version=VERSION, card=CARD,
-        vocabulary_sha256=encoder.vocabulary_sha256,
-        settings={
-            "table": str(table), "corpus": None if corpus is None else str(corpus),
-            "tokenizer": None if tokenizer is None else str(tokenizer), **choices,
-        },
-        inputs={
-            "corpus": None if opened is None else opened.facts, "vocabulary": encoder.vocabulary_sha256,
-            "class_names": classes, "files": [table.name], "files_sha256": sha256_of_files([table]), **choices,
-        },
-    )
 
 
 def _require_one_label(rows: pd.DataFrame, key: list[str], table: str) -> None:

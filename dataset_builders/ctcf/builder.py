@@ -1,66 +1,33 @@
 """CTCF: which occurrences of its motif are bound?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pandas as pd
-import pyarrow as pa
+from numpy.typing import NDArray
 
-from dataset_builders.build import Plan
-from dataset_builders.task_rows import (
-    arrow_table,
-    configuration_name,
-    count_classes,
-    in_context,
-    in_slices,
-    interval_features,
-    split_generators,
-    split_of,
-    usable_rows,
-)
-from grover_hf._internals.files import sha256_of_files
+from dataset_builders.task import FILE, CorpusTask
+from dataset_builders.task_builder import IntervalBuilder
+from dataset_builders.task_rows import interval_features, split_of, usable_rows
 from grover_hf.corpus.splits import row_keys
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
-from grover_hf.genome.motifs import find_motif, read_motif
+from grover_hf.genome.motifs import BACKGROUNDS, find_motif, read_motif
 
-NAME = "ctcf"
-CARD = Path(__file__).parent / "README.md"
-VERSION = "1.0.0"
 CLASSES = ("unbound", "bound")
 FLANK_BP = 500
 """On each side of the base in the middle of the motif: "a 1 kb window around" it (Methods, "CTCF")."""
 _LARGEST_P_VALUE = 0.01
 P_VALUE = 1e-4
 """Methods, "CTCF"."""
-SPLITS_BY = ("random", "locus", "chromosome")
 
 
-@dataclass
-class CtcfConfig(datasets.BuilderConfig):
-    """What to build; see `plan`."""
-
-    corpus: str = ""
-    peaks: str = ""
-    motif: str | None = None
-    hits: str | None = None
-    ambiguous: str | None = None
-    p_value: float = P_VALUE
-    max_hits: int | None = None
-    split_by: str = "random"
-    seed: int = 0
-    facts: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-
-class Ctcf(datasets.ArrowBasedBuilder):
+class Ctcf(IntervalBuilder["CtcfTask"]):
     """Windows around the occurrences of a motif, bound where they meet a ChIP-seq peak."""
-
-    BUILDER_CONFIG_CLASS = CtcfConfig
-    config: CtcfConfig
 
     def _info(self) -> datasets.DatasetInfo:
         position = datasets.Value("int64")
@@ -68,54 +35,25 @@ class Ctcf(datasets.ArrowBasedBuilder):
         return datasets.DatasetInfo(features=interval_features(CLASSES, **extra))
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
-        config = self.config
-        self._corpus = TokenizedGenome.open(config.corpus)
-        peaks = read_bed(config.peaks)
-        require_same_names(
-            peaks["chrom"].tolist(), self._corpus.chromosomes, what=config.peaks, genome=config.corpus
-        )
-        hits = self._hits()
-        n_given = len(hits)
-        hits, dropped, without_peaks = labelled_hits(
-            hits, peaks, None if config.ambiguous is None else read_bed(config.ambiguous)
-        )
-        middle = (hits["start"] + hits["end"]) // 2
+        task = self.task
+        peaks = read_bed(task.peaks)
+        task.require_same_names(peaks, task.peaks)
+        given = task.occurrences()
+        ambiguous = None if task.ambiguous is None else read_bed(task.ambiguous)
+        hits, dropped, without_peaks = labelled_hits(given, peaks, ambiguous)
         if not len(hits):
             raise InputError(
-                f"No occurrence of the motif is left: {config.peaks} has no peak on {', '.join(without_peaks)}."
+                f"No occurrence of the motif is left: {task.peaks} has no peak on {', '.join(without_peaks)}."
             )
+        middle = (hits["start"] + hits["end"]) // 2
         rows = hits.rename(columns={"start": "motif_start", "end": "motif_end"})
         rows = rows.assign(start=middle - FLANK_BP, end=middle + FLANK_BP + 1)
-        rows = usable_rows(self._corpus, rows, dropped, source="the motif's occurrences")
+        rows = usable_rows(task.opened, rows, dropped, source="the motif's occurrences")
         keys = row_keys(rows["chrom"], rows["motif_start"].to_numpy(), rows["strand"])
-        split = split_of(rows, keys, by=config.split_by, seed=config.seed)
-        config.facts |= {
-            "n_given": n_given, "dropped": dropped, "chromosomes_without_peaks": without_peaks,
-            "classes": count_classes(rows, split, CLASSES),
-        }
-        return split_generators(rows, split, CLASSES)
-
-    def _generate_tables(self, rows: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
-        for first, some in in_slices(rows):
-            yield first, arrow_table(in_context(self._corpus, some), self.info.features)
-
-    def _hits(self) -> pd.DataFrame:
-        """Return `chrom, start, end, strand, p_value` of the motif, the best ones if only so many are wanted."""
-        config = self.config
-        if config.hits is not None:
-            hits = read_fimo(config.hits)
-            require_same_names(
-                hits["chrom"].tolist(), self._corpus.chromosomes, what=config.hits, genome=config.corpus
-            )
-            hits = hits[hits["p_value"] < config.p_value]
-        else:
-            assert config.motif is not None
-            hits = find_motif(self._corpus, read_motif(config.motif)[1], p_value=config.p_value)
-        if config.max_hits is not None:
-            hits = hits.sort_values("p_value", kind="stable").head(config.max_hits)
-        if not len(hits):
-            raise InputError(f"The motif does not occur at p < {config.p_value:g}.")
-        return hits[["chrom", "start", "end", "strand", "p_value"]]
+        split = split_of(rows, keys, by=task.split_by, seed=task.seed)
+        return self.labelled_splits(
+            rows, split, CLASSES, n_given=len(given), dropped=dropped, chromosomes_without_peaks=without_peaks
+        )
 
 
 def labelled_hits(
@@ -150,49 +88,80 @@ def labelled_hits(
     return kept.assign(label=label)[~unsure].reset_index(drop=True), dropped, without_peaks
 
 
-def plan(  # noqa: PLR0913 - the options of the verb, by keyword
-    corpus: str | Path, peaks: str | Path, *, motif: str | Path | None = None, hits: str | Path | None = None,
-    ambiguous: str | Path | None = None, p_value: float = P_VALUE, max_hits: int | None = None,
-    split_by: str = "random", seed: int = 0,
-) -> Plan:
-    """Plan the CTCF task on a tokenized genome.
+@dataclass(frozen=True)
+class CtcfTask(CorpusTask):
+    """The CTCF task on a tokenized genome, whose tokenizer reads the sequences."""
 
-    Args:
-        corpus: A folder made by `grover tokenize`; its tokenizer reads the sequences.
-        peaks: ChIP-seq peaks, BED or narrowPeak.
-        motif: A JASPAR file, to be found in the genome; or
-        hits: FIMO's table of occurrences.
-        ambiguous: Less certain peaks: unbound occurrences that meet one are left out.
-        p_value: Occurrences with a smaller p-value are used.
-        max_hits: Use only so many, those with the smallest p-values.
-        split_by: "random" (the paper's), "locus" (windows that overlap stay together) or "chromosome".
-        seed: Of the split.
+    builder_class = Ctcf
+    dataset = "ctcf"
+    splits_by = ("random", "locus", "chromosome")
+    """By locus: windows that overlap stay together."""
 
-    Raises:
-        InputError: If the inputs cannot be used.
-    """
-    if (motif is None) == (hits is None):
-        raise InputError("Name a motif (JASPAR) or its occurrences (FIMO's table), one of the two.")
-    if not 0 < p_value <= _LARGEST_P_VALUE:
-        raise InputError(f"p_value is {p_value}; it lies between 0 and {_LARGEST_P_VALUE}.")
-    opened = TokenizedGenome.open(corpus)
-    variant = "-".join(
-        [f"p-{p_value:g}"] * (p_value != P_VALUE) + [f"best-{max_hits}"] * (max_hits is not None)
-    )
-    config = configuration_name(opened.encoder.name, variant, split_by, SPLITS_BY)
-    named = {"peaks": peaks, "motif": motif, "hits": hits, "ambiguous": ambiguous}
-    files = [Path(path) for path in named.values() if path is not None]
-    choices = {"p_value": p_value, "max_hits": max_hits, "split_by": split_by, "seed": seed}
-    return Plan(
-        builder_class=Ctcf, dataset=NAME, config=config, version=VERSION,
-        card=CARD, vocabulary_sha256=opened.vocabulary_sha256,
-        settings={
-            "corpus": str(corpus), **{name: None if path is None else str(path) for name, path in named.items()},
-            **choices,
-        },
-        inputs={
-            "corpus": opened.facts, "files": [path.name for path in files], "files_sha256": sha256_of_files(files),
-            "motif": "the motif" if motif is None else read_motif(motif)[0],
-            "occurrences": "FIMO's table" if motif is None else "memelite's scan", **choices,
-        },
-    )
+    peaks: str | Path = field(metadata=FILE)
+    """ChIP-seq peaks, BED or narrowPeak."""
+    _: KW_ONLY
+    motif: str | Path | None = field(default=None, metadata=FILE)
+    """A motif file, to be found in the genome; or"""
+    hits: str | Path | None = field(default=None, metadata=FILE)
+    """FIMO's table of occurrences."""
+    ambiguous: str | Path | None = field(default=None, metadata=FILE)
+    """Less certain peaks: unbound occurrences that meet one are left out."""
+    p_value: float = P_VALUE
+    """Occurrences with a smaller p-value are used."""
+    background: str = "fimo"
+    """The bases that p-values of a motif's occurrences suppose, one of `BACKGROUNDS`."""
+    max_hits: int | None = None
+    """Use only so many, those with the smallest p-values."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.motif is None) == (self.hits is None):
+            raise InputError("Name a motif or its occurrences (FIMO's table), one of the two.")
+        if self.background not in BACKGROUNDS:
+            raise InputError(f"There is no background {self.background!r}; there are {', '.join(BACKGROUNDS)}.")
+        if self.hits is not None and self.background != "fimo":
+            raise InputError("FIMO's table has p-values of its own background; name a motif for another one.")
+        if not 0 < self.p_value <= _LARGEST_P_VALUE:
+            raise InputError(f"p_value is {self.p_value}; it lies between 0 and {_LARGEST_P_VALUE}.")
+
+    @property
+    def variant(self) -> str:
+        parts = [f"p-{self.p_value:g}"] * (self.p_value != P_VALUE)
+        parts += [f"background-{self.background}"] * (self.background != "fimo")
+        return "-".join(parts + [f"best-{self.max_hits}"] * (self.max_hits is not None))
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        motif, how = (
+            ("the motif", "FIMO's table") if self._motif is None else (self._motif[0], "an exact scan")
+        )
+        frequencies = None if self._motif is None else list(BACKGROUNDS[self.background])
+        return {**super().inputs, "motif": motif, "occurrences": how, "background_frequencies": frequencies}
+
+    @cached_property
+    def _motif(self) -> tuple[str, NDArray[np.float64]] | None:
+        return None if self.motif is None else read_motif(self.motif)
+
+    def occurrences(self) -> pd.DataFrame:
+        """Return `chrom, start, end, strand, p_value` of the motif, the best ones if only so many are wanted."""
+        if self._motif is not None:
+            background = BACKGROUNDS[self.background]
+            hits = find_motif(self.opened, self._motif[1], p_value=self.p_value, background=background)
+        else:
+            assert self.hits is not None
+            hits = read_fimo(self.hits)
+            self.require_same_names(hits, self.hits)
+            hits = hits[hits["p_value"] < self.p_value]
+        if self.max_hits is not None:
+            hits = hits.sort_values("p_value", kind="stable").head(self.max_hits)
+        if not len(hits):
+            raise InputError(f"The motif does not occur at p < {self.p_value:g}.")
+        return hits[["chrom", "start", "end", "strand", "p_value"]]
+
+    def require_same_names(self, rows: pd.DataFrame, source: str | Path) -> None:
+        """Raise `InputError` if no chromosome of a file is in the genome."""
+        known, genome = self.opened.chromosomes, str(self.opened.path)
+        require_same_names(rows["chrom"].tolist(), known, what=str(source), genome=genome)
+
+
+plan = CtcfTask

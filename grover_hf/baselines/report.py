@@ -14,14 +14,13 @@ from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
 from grover_hf.baselines.tfidf_forest import MEMORY_BYTES, TREES, tfidf_forest
-from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.errors import InputError
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
 from grover_hf.metrics.predictions import predictions_of, write_predictions
-from grover_hf.metrics.report import write_metrics
+from grover_hf.metrics.report import BaselineModel, BaselineReport, DatasetIdentity, write_metrics
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
-from grover_hf.tokenization.identity import require_same_vocabulary
 
 METHODS = ("tfidf", "majority", "gc", "canonical-bpe", "nearest")
 
@@ -49,8 +48,8 @@ class BaselinePlan:
     """Of the forest and the bootstrap."""
 
 
-def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False) -> dict[str, Any]:
-    """Score a baseline on the test rows of a dataset; write and return `metrics.json`.
+def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False) -> BaselineReport:
+    """Score a baseline on the test rows of a dataset; write `metrics.json` and return what it says.
 
     Raises:
         InputError: If the dataset or the tokenizer cannot be used, or `output` may not be replaced.
@@ -71,26 +70,18 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     probabilities, details = _scored(plan, splits, labels, n_classes, facts)
     output.mkdir(parents=True, exist_ok=True)
     write_predictions(output, predictions_of(labels["test"], probabilities))
-    return write_metrics(
-        output,
-        {
-            "task": facts.get("subset", facts["dataset"]),
-            "model": {"kind": plan.method, **details},
-            "dataset": {
-                "name": facts["dataset"], "builder": facts.get("builder"), "config": config,
-                "sha256": facts["sha256"], "vocabulary_sha256": facts["vocabulary_sha256"],
-            },
-            "split": "test",
-            "n_rows": len(labels["test"]),
-            "metrics": classification_metrics(labels["test"], probabilities),
-            "ci95": bootstrap_intervals(labels["test"], probabilities, rng=np.random.default_rng(plan.seed)),
-            "seed": plan.seed,
-        },
+    report = BaselineReport(
+        task=facts.task, model=BaselineModel(kind=plan.method, **details), dataset=DatasetIdentity.of_facts(facts),
+        split="test", n_rows=len(labels["test"]), metrics=classification_metrics(labels["test"], probabilities),
+        ci95=bootstrap_intervals(labels["test"], probabilities, rng=np.random.default_rng(plan.seed)),
+        seed=plan.seed,
     )
+    write_metrics(output, report)
+    return report
 
 
 def _scored(
-    plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
+    plan: BaselinePlan, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: DatasetFacts
 ) -> tuple[NDArray[np.floating], dict[str, Any]]:
     """Return the probabilities of the test rows, and what else is to be known of the baseline."""
     train = labels["train"]
@@ -115,14 +106,12 @@ def _scored(
 
 
 def _canonical(
-    tokenizer: str, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: dict[str, Any]
+    tokenizer: str, splits: Any, labels: dict[str, NDArray[np.int64]], n_classes: int, facts: DatasetFacts
 ) -> tuple[NDArray[np.floating], dict[str, Any]]:
     encoder = encoder_named(tokenizer)
     if not isinstance(encoder, GenomeEncoder) or "input_ids" not in splits["train"].features:
         raise InputError("canonical-bpe looks at byte-pair tokens: it needs a dataset with them and their merges.")
-    require_same_vocabulary(
-        facts["vocabulary_sha256"], encoder.vocabulary_sha256, what=facts["dataset"], other=tokenizer
-    )
+    facts.require_vocabulary(encoder.vocabulary_sha256, what=facts.dataset, other=tokenizer)
     flags = {
         name: no_model.has_mergeable_pair(encoder.merges, splits[name].with_format("numpy")["input_ids"][:])
         for name in ("train", "test")

@@ -124,12 +124,13 @@ def ctcf(
     corpus: Corpus,
     peaks: Annotated[Path, typer.Option(help="ChIP-seq peaks, BED or narrowPeak")],
     output: DatasetFolder,
-    motif: Annotated[Path | None, typer.Option(help="a JASPAR file, to search the genome for")] = None,
+    motif: Annotated[Path | None, typer.Option(help="a motif to search for: JASPAR, raw counts or MEME")] = None,
     hits: Annotated[Path | None, typer.Option(help="instead of a motif: FIMO's table of its occurrences")] = None,
     ambiguous: Annotated[
         Path | None, typer.Option(help="less certain peaks: unbound motifs that meet one are left out")
     ] = None,
     p_value: Annotated[float | None, typer.Option(help="motifs of a smaller p-value; else 1e-4")] = None,
+    background: Annotated[str, typer.Option(help="what p-values suppose: fimo (its default) or uniform")] = "fimo",
     max_hits: Annotated[int | None, typer.Option(min=1, help="use only so many, the best")] = None,
     split_by: Annotated[str, typer.Option(help="random (the paper's), locus, or chromosome")] = "random",
     seed: Seed = 0,
@@ -139,8 +140,8 @@ def ctcf(
     from dataset_builders.ctcf.builder import plan
 
     made = plan(
-        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, max_hits=max_hits, split_by=split_by,
-        seed=seed, **_given(p_value=p_value),
+        corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, background=background, max_hits=max_hits,
+        split_by=split_by, seed=seed, **_given(p_value=p_value),
     )
     _build(made, output, overwrite)
 
@@ -198,12 +199,13 @@ def classification(
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.errors import InputError
 
+    tokenized: TokenizedGenome | Path | None = corpus
     if genome is not None:
         if tokenizer is None or corpus is not None:
             raise InputError("With --genome goes --tokenizer; without, --corpus names a tokenized genome.")
-        corpus, tokenizer = TokenizedGenome.cached(genome, tokenizer).path, None
+        tokenized, tokenizer = TokenizedGenome.cached(genome, tokenizer), None
     made = plan(
-        table, corpus=corpus, tokenizer=tokenizer, label_column=label_column, sense=sense, split_by=split_by,
+        table, corpus=tokenized, tokenizer=tokenizer, label_column=label_column, sense=sense, split_by=split_by,
         seed=seed,
     )
     _build(made, output, overwrite)
@@ -220,7 +222,7 @@ def _build(plan: Any, output: Path, overwrite: bool) -> None:
 
     prepare(plan, output, overwrite=overwrite)
     facts = read_facts(output, plan.config)
-    rows = ", ".join(f"{name} {n:,}" for name, n in facts["splits"].items())
+    rows = ", ".join(f"{name} {n:,}" for name, n in facts.splits.items())
     print(f"{output}: {rows}; load_dataset({str(output)!r}, {plan.config!r})")
-    if lost := {reason: n for reason, n in facts.get("dropped", {}).items() if n}:
-        print(f"not used, of {facts['n_given']:,}: " + "; ".join(f"{reason} {n:,}" for reason, n in lost.items()))
+    if lost := {reason: n for reason, n in (facts.dropped or {}).items() if n}:
+        print(f"not used, of {facts.n_given:,}: " + "; ".join(f"{reason} {n:,}" for reason, n in lost.items()))

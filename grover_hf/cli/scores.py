@@ -30,11 +30,11 @@ def baselines(
         memory_gb=memory_gb, seed=seed,
     )
     report = score_baseline(plan, output, overwrite=overwrite)
-    (low, high), mcc, model = report["ci95"]["mcc"], report["metrics"]["mcc"], report["model"]
-    more = f", {model['trees']} trees of at most {max_trees}" if method == "tfidf" else ""
+    (low, high), mcc, model = report.ci95["mcc"], report.metrics["mcc"], report.model
+    more = f", {model.trees} trees of at most {max_trees}" if method == "tfidf" else ""
     print(f"{output}: test MCC {mcc:.3f} ({low:.3f} to {high:.3f}){more}")
-    if method == "tfidf" and model["n_train_rows"] < model["of_train_rows"]:
-        print(f"trained on {model['n_train_rows']:,} of {model['of_train_rows']:,} rows: the memory holds no more")
+    if (model.n_train_rows or 0) < (model.of_train_rows or 0):
+        print(f"trained on {model.n_train_rows:,} of {model.of_train_rows:,} rows: the memory holds no more")
 
 
 def compare(
@@ -48,12 +48,12 @@ def compare(
     from grover_hf.metrics.comparison import compare_runs
 
     comparison = compare_runs(first, second, seed=seed, output=output, overwrite=overwrite)
-    for name, result in comparison["differences"].items():
-        low, high = result["ci95"]
+    for name, result in comparison.differences.items():
+        low, high = result.ci95
+        scores = (getattr(run, name) for run in (comparison.first, comparison.second))
         print(
-            f"{name}: {comparison['first'][name]:.4f} - {comparison['second'][name]:.4f} = "
-            f"{result['difference']:+.4f} "
-            f"(95 % {low:+.4f} to {high:+.4f}, p = {result['p_value']:.4g})"
+            f"{name}: {' - '.join(f'{score:.4f}' for score in scores)} = {result.difference:+.4f} "
+            f"(95 % {low:+.4f} to {high:+.4f}, p = {result.p_value:.4g})"
         )
 
 

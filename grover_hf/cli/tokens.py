@@ -55,23 +55,27 @@ def tokenize(
     tokenizer: Annotated[Path, typer.Option(help="a tokenizer folder, or a merges file")],
     output: Annotated[Path, typer.Option(help="folder of the tokenized genome")],
     chromosomes: Chromosomes = "all",
+    species: Annotated[str | None, typer.Option(help='for the cards of all that is made: "Homo sapiens"')] = None,
+    assembly: Annotated[str | None, typer.Option(help="for the cards: hg19")] = None,
+    taxon: Annotated[int | None, typer.Option(min=1, help="for the cards: NCBI's number, 9606")] = None,
     threads: Threads = 2,
     overwrite: Overwrite = False,
 ) -> None:
     """Tokenize a whole genome, once and in context."""
     from grover_hf._internals.files import require_writable
+    from grover_hf.corpus.corpus_facts import CORPUS_FILE, Organism
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.genome import ReferenceGenome
     from grover_hf.tokenization.export import load_encoder
 
-    require_writable(output, overwrite=overwrite, marker="corpus.json", inputs=[genome, tokenizer])
+    require_writable(output, overwrite=overwrite, marker=CORPUS_FILE, inputs=[genome, tokenizer])
     corpus = TokenizedGenome.build(
         ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
         overwrite=overwrite, n_threads=threads,
+        organism=Organism(species=species, assembly=assembly, taxon=taxon),
     )
     facts = corpus.facts
-    spelled = facts["n_bases"] - facts["n_tail_bases"]
-    print(f"{output}: {facts['n_tokens']:,} tokens, {spelled / facts['n_tokens']:.3f} bases a token")
+    print(f"{output}: {facts.n_tokens:,} tokens, {facts.bases_a_token:.3f} bases a token")
 
 
 def vocabulary(

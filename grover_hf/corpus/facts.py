@@ -1,26 +1,110 @@
-"""`facts.json`: what a dataset configuration was made from. Written by builders, read by training."""
+"""`facts.json`: what a dataset configuration was made from. Written by builders, read by all."""
 
+import dataclasses
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grover_hf._internals.files import sha256_of_files
+from grover_hf._internals.records import plain, read_json_object, record_of
+from grover_hf.corpus.corpus_facts import CorpusFacts, GenomeFacts
 from grover_hf.errors import InputError
+from grover_hf.tokenization.identity import require_same_vocabulary
 
 _NAME = "facts.json"
 
 
-def write_facts(config_folder: Path, facts: dict[str, Any]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class DatasetFacts:
+    """A configuration of a dataset: what it is, what it was made from, and how many rows came of it."""
+
+    dataset: str
+    """Name of the task."""
+    builder: str
+    """Name of the builder's class."""
+    config: str
+    version: str
+    """Of the builder's code."""
+    sha256: str
+    """Of the Parquet files."""
+    vocabulary_sha256: str | None
+    """None for rows without token ids."""
+    splits: dict[str, int]
+    """Rows, by split."""
+    versions: dict[str, str]
+    """Of what it was made with."""
+    subset: str | None = None
+    """The task of a benchmark that has several."""
+    corpus: CorpusFacts | None = None
+    """The tokenized genome that it was made from."""
+    n_given: int | None = None
+    """Rows before any was dropped."""
+    dropped: dict[str, int] | None = None
+    """Rows that could not be used, by reason."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else the builder says, for its own card."""
+
+    @property
+    def task(self) -> str:
+        """What scores on it are called: the subset of a benchmark, else the dataset's name."""
+        return self.subset or self.dataset
+
+    @property
+    def genome(self) -> GenomeFacts:
+        """The genome that the rows are of.
+
+        Raises:
+            InputError: If they were not made from a tokenized genome.
+        """
+        if self.corpus is None:
+            raise InputError(f"{self.dataset} ({self.config}) was not made from a tokenized genome.")
+        return self.corpus.genome
+
+    def require_vocabulary(self, sha256: str, *, what: str, other: str) -> None:
+        """Raise `InputError` if the rows have no token ids, or those of another vocabulary.
+
+        Args:
+            sha256: Of the vocabulary that they must have.
+            what: What the dataset is called in an error.
+            other: What the vocabulary is of.
+        """
+        if self.vocabulary_sha256 is None:
+            raise InputError(f"{what} has sequences without token ids; build it with --tokenizer.")
+        require_same_vocabulary(self.vocabulary_sha256, sha256, what=what, other=other)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of `facts.json`, as templates of cards take it."""
+        content = plain(self)
+        details = content.pop("details")
+        return {**content, **details}
+
+
+_OWN = {field.name for field in dataclasses.fields(DatasetFacts)} - {"details"}
+
+
+def dataset_facts(content: dict[str, Any], place: str | Path) -> DatasetFacts:
+    """Return the facts that the content of `facts.json` holds.
+
+    Raises:
+        InputError: If a field is missing or wrong; it names `place` and the field.
+    """
+    details = {name: value for name, value in content.items() if name not in _OWN}
+    own = {name: value for name, value in content.items() if name in _OWN}
+    return record_of(DatasetFacts, {**own, "details": details}, place)
+
+
+def write_facts(config_folder: Path, facts: DatasetFacts) -> None:
     """Write the facts into the folder of a configuration."""
-    (config_folder / _NAME).write_text(json.dumps(facts, indent=2) + "\n")
+    (config_folder / _NAME).write_text(json.dumps(facts.as_dict(), indent=2) + "\n")
 
 
-def read_facts(folder: str | Path, config_name: str) -> dict[str, Any]:
+def read_facts(folder: str | Path, config_name: str) -> DatasetFacts:
     """Return the facts of one configuration of a dataset.
 
     Raises:
-        InputError: If the folder has no such configuration.
+        InputError: If the folder has no such configuration, or its facts are damaged.
     """
     facts = read_all_facts(folder)
     if config_name not in facts:
@@ -43,7 +127,7 @@ def default_config(names: Iterable[str]) -> str | None:
     return None
 
 
-def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dict[str, Any]]:
+def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, DatasetFacts]:
     """Return name and facts of a configuration of a dataset, whose files must be whole.
 
     Args:
@@ -51,12 +135,12 @@ def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dic
         config_name: None for the default (see `default_config`).
 
     Raises:
-        InputError: If it is no dataset of ours, has no such configuration, or several to choose
-            from; or if its files are not those it was made with.
+        InputError: If the folder is not a dataset of ours, has no such configuration, or several to
+            choose from; or if its files are not those it was made with.
     """
     known = read_all_facts(folder)
     if not known:
-        raise InputError(f"{folder} is no dataset made by `grover build`: it has no facts.json.")
+        raise InputError(f"{folder} is not a dataset made by `grover build`: it has no {_NAME}.")
     if config_name is None:
         config_name = default_config(known)
     if config_name is None:
@@ -69,23 +153,23 @@ def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, dic
 def require_whole_files(folder: str | Path, config_name: str) -> None:
     """Raise `InputError` if the Parquet files of a configuration are not those it was made with."""
     files = sorted((Path(folder) / config_name).glob("*.parquet"))
-    if sha256_of_files(files) != read_facts(folder, config_name)["sha256"]:
+    if sha256_of_files(files) != read_facts(folder, config_name).sha256:
         raise InputError(
             f"{folder}: the Parquet files of {config_name} are damaged or were changed; build it again."
         )
 
 
-def read_all_facts(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """Return the facts of all configurations of a dataset, by name."""
-    paths = sorted(Path(folder).glob(f"*/{_NAME}"))
-    return {path.parent.name: _read(path) for path in paths}
+def read_all_facts(folder: str | Path) -> dict[str, DatasetFacts]:
+    """Return the facts of all configurations of a dataset, by name.
+
+    Raises:
+        InputError: If those of one are damaged.
+    """
+    return {path.parent.name: _read(path) for path in sorted(Path(folder).glob(f"*/{_NAME}"))}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> DatasetFacts:
     try:
-        facts = json.loads(path.read_text())
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict) or not {"dataset", "config", "sha256"} <= facts.keys():
-        raise InputError(f"{path} is damaged: build {path.parent} again, with --overwrite.")
-    return facts
+        return dataset_facts(read_json_object(path), path)
+    except InputError as error:
+        raise InputError(f"{error} Build {path.parent} again, with --overwrite.") from None

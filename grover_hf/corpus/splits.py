@@ -70,10 +70,10 @@ def block_split(
     if block_bp < longest:
         raise InputError(f"block_bp is {block_bp}; the longest interval has {longest} bp, and a block as many.")
     chrom_keys = row_keys(places.chroms)
-    # An interval that is no longer than a block meets two of them at most.
+    # An interval no longer than a block meets two of them at most.
     first, last = (
-        in_test(chrom_keys, at // block_bp, seed=seed, test_share=test_share)
-        for at in (places.starts, places.ends - 1)
+        in_test(chrom_keys, edges // block_bp, seed=seed, test_share=test_share)
+        for edges in (places.starts, places.ends - 1)
     )
     return np.where(first == last, first.astype(np.int64), -1)
 
@@ -85,24 +85,10 @@ def bases_also_in(places: Places, others: Places) -> int:
     """
     if not len(places.starts) or not len(others.starts):
         return 0
-    codes = pd.factorize(np.concatenate([np.asarray(p.chroms, object) for p in (places, others)]))[0]
-    # Chromosomes one after another on one line, with room between.
-    room = 1 + max(int(p.ends.max()) for p in (places, others))
-    shifts = codes * room
-    starts, ends = (shifts[len(places.starts) :] + at for at in (others.starts, others.ends))
-    order = np.argsort(starts, kind="stable")
-    starts, reach = starts[order], np.maximum.accumulate(ends[order])
-    begins = np.flatnonzero(np.append(True, starts[1:] > reach[:-1]))
-    starts, ends = starts[begins], reach[np.append(begins[1:], len(reach)) - 1]
-    covered = np.concatenate([[0], np.cumsum(ends - starts)])
+    import bioframe  # here, because it brings matplotlib: a second for those who do not need it
 
-    def covered_before(at: NDArray[np.int64]) -> NDArray[np.int64]:
-        number = np.searchsorted(starts, at, side="right")
-        past_end = np.maximum(0, np.where(number > 0, ends[number - 1], at) - at)
-        return covered[number] - past_end
-
-    here = shifts[: len(places.starts)]
-    return int((covered_before(here + places.ends) - covered_before(here + places.starts)).sum())
+    covered = bioframe.coverage(_table(places), _table(others), return_input=False)
+    return int(covered["coverage"].sum())
 
 
 def row_keys(*columns: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:
@@ -163,12 +149,15 @@ def overlapping_groups(
     chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]
 ) -> NDArray[np.uint64]:
     """Return a key for each interval, the same for all that overlap directly or through others, shape (n,)."""
-    import bioframe  # here, because it brings matplotlib: a second for those who do not need it
+    import bioframe
 
-    table = pd.DataFrame({"chrom": np.asarray(chroms, object), "start": starts, "end": ends})
     # Half-open intervals that touch do not overlap: no min_dist.
-    table = bioframe.cluster(table, min_dist=None)
+    table = bioframe.cluster(_table(Places(chroms, starts, ends)), min_dist=None)
     return row_keys(chroms, table["cluster_start"].to_numpy(np.int64))
+
+
+def _table(places: Places) -> pd.DataFrame:
+    return pd.DataFrame({"chrom": np.asarray(places.chroms, object), "start": places.starts, "end": places.ends})
 
 
 def _numbers(values: Sequence[str] | NDArray[Any]) -> NDArray[np.uint64]:

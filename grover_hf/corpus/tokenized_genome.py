@@ -11,21 +11,38 @@ Tokens are those of the forward strand.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.files import atomic_folder, cache_dir, file_key, require_writable, sha256_of_files
 from grover_hf._internals.progress import progress_bar
+from grover_hf.corpus.corpus_facts import (
+    CORPUS_FILE,
+    FORMAT,
+    Chromosome,
+    CorpusFacts,
+    GenomeFacts,
+    Organism,
+    read_corpus_facts,
+    write_corpus_facts,
+)
+from grover_hf.corpus.token_lookup import (
+    IntervalTokens,
+    TokenLookup,
+    TokensOfEach,
+    anchor_offsets,
+    gather_tokens,
+    unsound_arrays,
+)
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
 from grover_hf.genome.intervals import Interval
@@ -36,64 +53,12 @@ from grover_hf.tokenization.identity import require_same_vocabulary
 from grover_hf.tokenization.special_tokens import UNK_ID
 from grover_hf.tokenization.vocabulary import spelled
 
-_FORMAT = 2
-_ANCHOR_EVERY = 128
-_WORTH_A_THREAD = 1_000
-"""Intervals to look up; starting a thread takes as long as some hundred."""
+_BASES_A_TASK = 1 << 20
+_SEGMENTS_A_TASK = 4_096
+_TASKS_A_THREAD = 4
+"""What threads are given at once: a million short segments must not wait in memory all together."""
 ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 """The files beside `corpus.json`, and the folder `tokenizer`."""
-
-
-class IntervalTokens(NamedTuple):
-    """The tokens that overlap an interval, in the order of the forward strand."""
-
-    input_ids: NDArray[np.uint16]
-    starts: NDArray[np.int64]
-    """Genome position of each token's first base, shape (L,)."""
-    ends: NDArray[np.int64]
-    """Genome position after each token's last base, shape (L,)."""
-    partial_start: bool
-    """The first token begins before the interval."""
-    partial_end: bool
-    """The last token ends after the interval."""
-    vocabulary_sha256: str
-    """The digest of the vocabulary that the ids belong to."""
-
-    # Tuples of arrays cannot be compared as tuples are.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        """Say how many tokens there are, and where."""
-        where = f", {self.starts[0]}-{self.ends[-1]}" if len(self.starts) else ""
-        partial = [name for name in ("partial_start", "partial_end") if getattr(self, name)]
-        return f"IntervalTokens({', '.join([f'{len(self.input_ids)} tokens{where}', *partial])})"
-
-
-class TokensOfEach(NamedTuple):
-    """The tokens that overlap each of n intervals, one after another."""
-
-    input_ids: NDArray[np.uint16]
-    """Of all intervals, shape (n_tokens,)."""
-    offsets: NDArray[np.int64]
-    """Where in `input_ids` each interval's tokens begin, and the end, shape (n + 1,)."""
-    token_starts: NDArray[np.int64]
-    """Genome position of the first base of each interval's first token, shape (n,)."""
-    token_ends: NDArray[np.int64]
-    """Genome position after the last base of each interval's last token, shape (n,)."""
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        """Say how many intervals and tokens there are."""
-        return f"TokensOfEach({len(self.token_starts)} intervals, {len(self.input_ids)} tokens)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,7 +78,7 @@ class TokenizedGenome:
     """
 
     path: Path
-    facts: dict[str, Any]
+    facts: CorpusFacts
     encoder: Encoder
     input_ids: NDArray[np.uint16]
     """All token ids, shape (n_tokens,), memory-mapped."""
@@ -129,38 +94,48 @@ class TokenizedGenome:
             f"{n_tokens:,} tokens of {self.encoder.name})"
         )
 
-    @property
+    @cached_property
     def chromosomes(self) -> list[str]:
         """Names of the chromosomes, in the order of their numbers."""
-        return [chromosome["name"] for chromosome in self.facts["chromosomes"]]
+        return [chromosome.name for chromosome in self.facts.chromosomes]
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Size of each chromosome in bp, by name."""
-        return {chromosome["name"]: chromosome["size"] for chromosome in self.facts["chromosomes"]}
+        return {chromosome.name: chromosome.size for chromosome in self.facts.chromosomes}
 
     @property
     def vocabulary_sha256(self) -> str:
         """The digest of the vocabulary that the ids belong to."""
-        return str(self.facts["vocabulary_sha256"])
+        return self.facts.vocabulary_sha256
 
     @classmethod
     def build(
         cls, genome: ReferenceGenome, encoder: Encoder, path: str | Path, *, overwrite: bool = False,
-        n_threads: int = 2,
+        n_threads: int = 2, organism: Organism | None = None,
     ) -> "TokenizedGenome":
         """Tokenize a genome, chromosome by chromosome, into a new folder.
 
         Memory: about 2 bytes a base of the longest chromosome, and 5 bytes a base of the longest
         segment for each thread.
 
+        Args:
+            genome: The genome; those of its chromosomes that were chosen.
+            encoder: The tokenizer.
+            path: The new folder.
+            overwrite: Replace a tokenized genome that is there.
+            n_threads: Segments that are tokenized at once.
+            organism: Whose genome it is, for the cards of all that is made from it.
+
         Raises:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        require_writable(path, overwrite=overwrite, marker="corpus.json")
+        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE)
         with atomic_folder(path) as beside:
-            _write_corpus(genome, encoder, beside, n_threads)
+            facts = _write_corpus(genome, encoder, beside, n_threads)
+            known = None if organism == Organism() else organism
+            write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))
         return cls.open(path)
 
     @classmethod
@@ -176,24 +151,12 @@ class TokenizedGenome:
                 vocabulary than `tokenizer`.
         """
         path = Path(path)
-        try:
-            facts = json.loads((path / "corpus.json").read_text())
-        except (FileNotFoundError, NotADirectoryError):
-            raise InputError(
-                f"{path} is not a tokenized genome (it has no corpus.json); make one with `grover tokenize`."
-            ) from None
-        except json.JSONDecodeError:
-            raise InputError(f"{path / 'corpus.json'} is damaged; make it again with `grover tokenize`.") from None
-        if facts.get("format") != _FORMAT:
-            raise InputError(
-                f"{path} has format {facts.get('format')}; this version reads {_FORMAT}. Make it again with "
-                "`grover tokenize`."
-            )
+        facts = read_corpus_facts(path)
         ids_path = path / "ids.uint16"
-        if not ids_path.exists() or ids_path.stat().st_size != 2 * facts["n_tokens"]:
-            raise InputError(f"{ids_path} does not hold {facts['n_tokens']} tokens: it is incomplete.")
+        if not ids_path.exists() or ids_path.stat().st_size != 2 * facts.n_tokens:
+            raise InputError(f"{ids_path} does not hold {facts.n_tokens} tokens: it is incomplete.")
         encoder = load_encoder(path / "tokenizer")
-        have = facts["vocabulary_sha256"]
+        have = facts.vocabulary_sha256
         require_same_vocabulary(have, encoder.vocabulary_sha256, what=str(path), other=f"{path}/tokenizer")
         if tokenizer is not None:
             require_same_vocabulary(
@@ -206,11 +169,14 @@ class TokenizedGenome:
             )
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
+        sizes = np.array([chromosome.size for chromosome in facts.chromosomes], np.int64)
+        if wrong := unsound_arrays(segments, anchors, sizes, facts.n_tokens):
+            raise InputError(f"{path} is damaged (it has {wrong}); make it again with `grover tokenize`.")
         return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
 
     def require_whole(self) -> None:
         """Raise `InputError` if the arrays are not those that the folder was made with; reads them all."""
-        made_with = self.facts.get("sha256")
+        made_with = self.facts.sha256
         if made_with is None:
             raise InputError(f"{self.path} is of an earlier version, without digests; make it again.")
         if sha256_of_files([self.path / name for name in ARRAYS]) != made_with:
@@ -224,9 +190,9 @@ class TokenizedGenome:
             InputError: If the FASTA file or the tokenizer cannot be used.
         """
         encoder = encoder_named(tokenizer)
-        key = f"{_FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
+        key = f"{FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
         path = cache_dir() / "corpora" / key
-        if not (path / "corpus.json").exists():
+        if not (path / CORPUS_FILE).exists():
             cls.build(ReferenceGenome(genome), encoder, path)
         return cls.open(path, encoder)
 
@@ -242,10 +208,12 @@ class TokenizedGenome:
         """
         segments = np.arange(*self._segments_overlapping(interval))
         starts, ends = (np.full(segments.size, at) for at in (interval.start, interval.end))
-        ranges = self._token_ranges(segments, starts, ends)
+        ranges = self._lookup.ranges(segments, starts, ends)
         input_ids = np.concatenate(
             [np.empty(0, np.uint16), *(self.input_ids[a:b] for a, b in ranges[:, :2].tolist())]
         )
+        if input_ids.max(initial=0) >= len(self.encoder.tokens):
+            raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
         lengths = self.encoder.token_lengths[input_ids].astype(np.int64)
         n_tokens = ranges[:, 1] - ranges[:, 0]
         before = np.cumsum(lengths) - lengths
@@ -280,10 +248,10 @@ class TokenizedGenome:
             raise InputError(
                 f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of {self.path}."
             )
-        ranges = self._token_ranges(segments, starts, ends)
+        ranges = self._lookup.ranges(segments, starts, ends)
         n_tokens = ranges[:, 1] - ranges[:, 0]
         offsets = np.concatenate([[0], np.cumsum(n_tokens)])
-        input_ids = _gather(self.input_ids.view(np.ndarray), ranges, np.empty(offsets[-1], np.uint16))
+        input_ids = gather_tokens(self.input_ids.view(np.ndarray), ranges, np.empty(offsets[-1], np.uint16))
         return TokensOfEach(input_ids, offsets, ranges[:, 2], ranges[:, 3])
 
     def segments_holding(
@@ -291,26 +259,21 @@ class TokenizedGenome:
     ) -> NDArray[np.int64]:
         """Return the segment whose tokens cover each interval whole, shape (n,); -1 where none do."""
         codes, names = pd.factorize(np.asarray(chroms, object))
-        numbers = {name: number for number, name in enumerate(self.chromosomes)}
-        chrom_of = np.array([numbers.get(name, -1) for name in names], np.int64)[codes]
-        found = np.full(len(chrom_of), -1, np.int64)
-        for number in np.unique(chrom_of[chrom_of >= 0]):
-            first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
-            rows = np.flatnonzero(chrom_of == number)
+        chrom_of = np.array([self._numbers.get(name, -1) for name in names], np.int64)[codes]
+        holding = np.full(len(chrom_of), -1, np.int64)
+        covered_ends = self._lookup.covered_ends if self.facts.n_tail_bases else self.segments[:, 2]
+        in_order = np.argsort(chrom_of, kind="stable")
+        borders = np.flatnonzero(np.diff(chrom_of[in_order])) + 1
+        for rows in np.split(in_order, borders):
+            if not rows.size or chrom_of[rows[0]] < 0:
+                continue
+            first, last = self._segments_of(chrom_of[rows[0]])
             if first == last:
                 continue
             before = np.searchsorted(self.segments[first:last, 1], starts[rows], side="right") - 1
-            held = (before >= 0) & (ends[rows] <= self._covered_ends[first:last][before])
-            found[rows[held]] = first + before[held]
-        return found
-
-    @cached_property
-    def _covered_ends(self) -> NDArray[np.int64]:
-        """Where the tokens of each segment end: with k-mers, a tail before the segment's end."""
-        ends = self.segments[:, 2]
-        if not self.facts["n_tail_bases"]:
-            return ends
-        return self._token_ranges(np.arange(len(ends)), ends, ends)[:, 3]
+            held = (before >= 0) & (ends[rows] <= covered_ends[first:last][before])
+            holding[rows[held]] = first + before[held]
+        return holding
 
     def codes(self, chrom: str) -> NDArray[np.uint8]:
         """Return the base codes of a whole chromosome, shape (size,), uint8; 4 where no token is.
@@ -320,7 +283,7 @@ class TokenizedGenome:
         """
         self._segments_overlapping(Interval(chrom, 0, 0))
         codes = np.full(self.sizes[chrom], NOT_ACGT, np.uint8)
-        for segment in np.flatnonzero(self.segments[:, 0] == self.chromosomes.index(chrom)).tolist():
+        for segment in range(*self._segments_of(self._numbers[chrom])):
             letters = spelled(self.encoder.tokens, self.segment_ids(segment))
             start = int(self.segments[segment, 1])
             codes[start : start + letters.size] = base_codes(letters.tobytes())
@@ -328,25 +291,24 @@ class TokenizedGenome:
 
     def segment_ids(self, segment: int) -> NDArray[np.uint16]:
         """Return the ids of a segment, memory-mapped."""
-        return self.input_ids[self._first_token(segment) : self._first_token(segment + 1)]
+        return self.input_ids[self._lookup.first_tokens[segment] : self._lookup.first_tokens[segment + 1]]
 
     def starts_of(self, segment: int, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the genome positions where tokens of a segment start, shape (n,).
+        """Return the genome positions where tokens of a segment start; see `TokenLookup.starts_of`."""
+        return self._lookup.starts_of(segment, tokens)
 
-        Args:
-            segment: Number of the segment.
-            tokens: Numbers of tokens in the whole genome, ascending; the one after the
-                segment's last stands for the segment's end.
-        """
-        first, position = self._first_token(segment), int(self.segments[segment, 1])
-        anchor = int(tokens[0]) // _ANCHOR_EVERY
-        if anchor * _ANCHOR_EVERY > first:
-            first, position = anchor * _ANCHOR_EVERY, int(self.anchors[anchor])
-        lengths = self.encoder.token_lengths[self.input_ids[first : tokens[-1]]]
-        return position + np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[tokens - first]
+    @cached_property
+    def _lookup(self) -> TokenLookup:
+        return TokenLookup(self.input_ids, self.encoder.token_lengths, self.segments, self.anchors)
 
-    def _first_token(self, segment: int) -> int:
-        return int(self.segments[segment, 3]) if segment < len(self.segments) else self.input_ids.size
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.chromosomes)}
+
+    def _segments_of(self, number: int) -> tuple[int, int]:
+        """Return the first segment of a chromosome and the one after its last."""
+        first, last = np.searchsorted(self.segments[:, 0], [number, number + 1]).tolist()
+        return first, last
 
     def _segments_overlapping(self, interval: Interval) -> tuple[int, int]:
         sizes = self.sizes
@@ -356,8 +318,7 @@ class TokenizedGenome:
             )
         if interval.end > sizes[interval.chrom]:
             raise InputError(f"{interval} ends past {interval.chrom}, which has {sizes[interval.chrom]} bp.")
-        number = self.chromosomes.index(interval.chrom)
-        first, last = np.searchsorted(self.segments[:, 0], [number, number + 1])
+        first, last = self._segments_of(self._numbers[interval.chrom])
         starts, ends = self.segments[first:last, 1], self.segments[first:last, 2]
         if not len(interval):
             return 0, 0
@@ -366,84 +327,9 @@ class TokenizedGenome:
             int(first + np.searchsorted(starts, interval.end, side="left")),
         )
 
-    def _token_ranges(
-        self, segments: NDArray[np.integer], starts: NDArray[np.integer], ends: NDArray[np.integer]
-    ) -> NDArray[np.int64]:
-        """Return first token, token after the last, and their span, of intervals in segments: (n, 4)."""
-        first_tokens = np.append(self.segments[:, 3], self.input_ids.size)
 
-        def found(some: slice) -> NDArray[np.int64]:
-            return _find_tokens(
-                self.input_ids.view(np.ndarray), self.encoder.token_lengths, self.anchors,
-                first_tokens[segments[some]], first_tokens[segments[some] + 1], self.segments[segments[some], 1],
-                np.asarray(starts[some], np.int64), np.asarray(ends[some], np.int64),
-            )
-
-        # Nearly all of the time goes into waiting for memory, which two threads do at once.
-        half = len(segments) // 2
-        if half < _WORTH_A_THREAD:
-            return found(slice(None))
-        with ThreadPoolExecutor(2) as threads:
-            return np.concatenate(list(threads.map(found, (slice(half), slice(half, None)))))
-
-
-@cached_njit
-def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
-    input_ids: NDArray[np.uint16], lengths: NDArray[np.uint16], anchors: NDArray[np.int64],
-    first_tokens: NDArray[np.int64], end_tokens: NDArray[np.int64], segment_starts: NDArray[np.int64],
-    starts: NDArray[np.int64], ends: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Walk to each interval from the last anchor before it, then over it."""
-    found = np.empty((starts.size, 4), np.int64)
-    for i in range(starts.size):
-        if i and starts[i] == starts[i - 1] and ends[i] == ends[i - 1] and first_tokens[i] == first_tokens[i - 1]:
-            # A row and its negative often are one interval.
-            found[i] = found[i - 1]
-            continue
-        token, position = first_tokens[i], segment_starts[i]
-        low = -(-token // _ANCHOR_EVERY)
-        high = -(-end_tokens[i] // _ANCHOR_EVERY)
-        before = low + np.searchsorted(anchors[low:high], starts[i], side="right") - 1
-        if before >= low:
-            token, position = before * _ANCHOR_EVERY, anchors[before]
-        while token < end_tokens[i] and position + lengths[input_ids[token]] <= starts[i]:
-            position += lengths[input_ids[token]]
-            token += 1
-        found[i, 0], found[i, 2] = token, position
-        while token < end_tokens[i] and position < ends[i]:
-            position += lengths[input_ids[token]]
-            token += 1
-        found[i, 1], found[i, 3] = token, position
-    return found
-
-
-@cached_njit
-def _gather(
-    input_ids: NDArray[np.uint16], ranges: NDArray[np.int64], out: NDArray[np.uint16]
-) -> NDArray[np.uint16]:
-    at = 0
-    for first, last in ranges[:, :2]:
-        out[at : at + last - first] = input_ids[first:last]
-        at += last - first
-    return out
-
-
-def _anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.int64]:
-    """Return where in a segment the tokens start whose number in the genome is that of an anchor.
-
-    Args:
-        lengths: Of the segment's tokens, in bases.
-        n_before: Tokens in the genome before the segment.
-    """
-    at = np.arange(-n_before % _ANCHOR_EVERY, lengths.size, _ANCHOR_EVERY)
-    if not at.size:
-        return at
-    before_first = int(lengths[: at[0]].sum(dtype=np.int64))
-    between = np.add.reduceat(lengths, at, dtype=np.int64)
-    return before_first + np.concatenate([[0], np.cumsum(between)[:-1]])
-
-
-def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> None:
+def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> CorpusFacts:
+    """Write arrays and tokenizer; return what they are."""
     digest = hashlib.sha256()
     rows: list[tuple[int, int, int, int]] = []
     anchors: list[NDArray[np.int64]] = []
@@ -454,7 +340,7 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
             codes = genome.codes(chrom)
             update_genome_digest(digest, chrom, codes)
             spans = acgt_segments(codes)
-            encoded = threads.map(encoder.encode_segment, (codes[start:end] for start, end in spans))
+            encoded = _encoded(threads, _TASKS_A_THREAD * n_threads, encoder, codes, spans)
             for (start, end), input_ids in zip(spans.tolist(), encoded, strict=True):
                 if input_ids[-1] == UNK_ID:
                     input_ids = input_ids[:-1]
@@ -463,7 +349,9 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
                 if not input_ids.size:
                     continue
                 rows.append((number, start, end, n_tokens))
-                anchors.append(start + _anchor_offsets(encoder.token_lengths[input_ids], n_tokens))
+                offsets = anchor_offsets(encoder.token_lengths[input_ids], n_tokens)
+                if offsets.size:
+                    anchors.append(start + offsets)
                 out.write(input_ids.astype("<u2", copy=False).data)
                 n_tokens += input_ids.size
             bar.update(codes.size)
@@ -472,16 +360,39 @@ def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
     np.save(folder / "segments.npy", np.array(rows, np.int64))
     np.save(folder / "anchors.npy", np.concatenate(anchors))
     save_tokenizer(encoder, folder / "tokenizer")
-    facts = {
-        "format": _FORMAT,
-        "tokenizer": encoder.name,
-        "vocabulary_sha256": encoder.vocabulary_sha256,
-        "genome": {"name": genome.path.name, "sha256": digest.hexdigest()},
-        "chromosomes": [{"name": name, "size": size} for name, size in genome.sizes.items()],
-        "n_tokens": n_tokens,
-        "n_bases": n_bases,
-        "n_tail_bases": n_tail_bases,
-        "n_ambiguous": sum(genome.n_ambiguous.values()),
-        "sha256": sha256_of_files([folder / name for name in ARRAYS]),
-    }
-    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return CorpusFacts(
+        format=FORMAT,
+        tokenizer=encoder.name,
+        vocabulary_sha256=encoder.vocabulary_sha256,
+        genome=GenomeFacts(name=genome.path.name, sha256=digest.hexdigest()),
+        chromosomes=tuple(Chromosome(name=name, size=size) for name, size in genome.sizes.items()),
+        n_tokens=n_tokens,
+        n_bases=n_bases,
+        n_tail_bases=n_tail_bases,
+        n_ambiguous=sum(genome.n_ambiguous.values()),
+        sha256=sha256_of_files([folder / name for name in ARRAYS]),
+    )
+
+
+def _encoded(
+    threads: ThreadPoolExecutor, n_tasks: int, encoder: Encoder, codes: NDArray[np.uint8], spans: NDArray[np.int64]
+) -> Iterator[NDArray[np.uint16]]:
+    """Yield the ids of each segment, in order, with a bounded number of tasks under way."""
+
+    def encode(first: int, last: int) -> list[NDArray[np.uint16]]:
+        return [encoder.encode_segment(codes[start:end]) for start, end in spans[first:last].tolist()]
+
+    # A task is as many segments as have so many bases together, or so many segments.
+    n_before = np.cumsum(spans[:, 1] - spans[:, 0])
+    tasks: deque[Future[list[NDArray[np.uint16]]]] = deque()
+    first = 0
+    while first < len(spans):
+        done = n_before[first - 1] if first else 0
+        last = int(np.searchsorted(n_before, done + _BASES_A_TASK, side="right"))
+        last = min(max(last, first + 1), first + _SEGMENTS_A_TASK)
+        tasks.append(threads.submit(encode, first, last))
+        first = last
+        if len(tasks) >= n_tasks:
+            yield from tasks.popleft().result()
+    while tasks:
+        yield from tasks.popleft().result()

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write, cache_dir
+from grover_hf.corpus.facts import DatasetFacts
 from grover_hf.errors import InputError
 
 _MAGIC = b"windows1"
@@ -54,23 +55,23 @@ class WindowStore:
         return np.diff(self.borders)
 
 
-def open_windows(folder: str | Path, config_name: str, facts: dict[str, Any]) -> dict[str, WindowStore]:
+def open_windows(folder: str | Path, facts: DatasetFacts) -> dict[str, WindowStore]:
     """Return the splits of a configuration, from the cache if they are there, else put there first.
 
     Memory: 8 bytes a window, and some 10,000 windows.
 
     Args:
         folder: Of the dataset.
-        config_name: From `grover_hf.corpus.facts.choose_config`, which looks whether the files are whole.
-        facts: Those of the configuration.
+        facts: Those of the configuration, from `grover_hf.corpus.facts.choose_config`, which looks whether
+            the files are whole.
 
     Raises:
         InputError: If the rows have no token ids.
     """
     shards = {
-        split: sorted((Path(folder) / config_name).glob(f"*-{split}*.parquet")) for split in facts["splits"]
+        split: sorted((Path(folder) / facts.config).glob(f"*-{split}*.parquet")) for split in facts.splits
     }
-    return {split: _opened(paths, split, facts["sha256"]) for split, paths in shards.items() if paths}
+    return {split: _opened(paths, split, facts.sha256) for split, paths in shards.items() if paths}
 
 
 def _opened(shards: Sequence[Path], split: str, sha256: str) -> WindowStore:

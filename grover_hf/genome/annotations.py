@@ -1,30 +1,64 @@
-"""Readers of interval files: BED, narrowPeak, EPD promoters, FIMO hits, labelled tables; lift-over.
+"""Readers of interval files: BED, narrowPeak, FIMO hits, labelled tables, GRanges tables of R.
 
-All return tables with the columns `chrom, start, end, strand` (0-based, half-open) or, for
-promoters, `chrom, tss, strand`. What cannot be an interval is an error with its line; what a genome
-does not have is for the caller to count.
+All return tables with the columns `chrom, start, end, strand` (0-based, half-open). What cannot be an
+interval is an error with its line; what a genome does not have is for the caller to count. Fields lose the
+white space around them.
 """
 
 import csv
 import gzip
 import io
-import re
+import logging
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
 from grover_hf.errors import InputError, shorten
+from grover_hf.genome.gzip_files import GZIP_MAGIC
 
-_BED = ("chrom", "start", "end", "name", "score", "strand")
-_BED_8 = (*_BED, "thick_start", "thick_end")
+logger = logging.getLogger(__name__)
+
+BED = ("chrom", "start", "end", "name", "score", "strand")
+"""The first six columns of BED."""
+STRANDS = {"+": "+", "-": "-", ".": "+", "*": "+", "": "+"}
+"""What stands for a strand; what is not known counts as "+"."""
 _TRACK_LINES = ("track", "browser", "#")
-_EPD_BED_BP = 60
-_NAMED = {23: "X", 24: "Y", 12920: "M"}
-_REFSEQ = re.compile(r"NC_0*(\d+)\.\d+")
-# FP   AANAT_1             :+S  EU:NC_000017.11      1+  76453351 ; 11148.
-_FPS = re.compile(r"FP\s+(\S+).*?:.*?(NC_\d+\.\d+)\s+\d+([+-])\s+(\d+)")
+_CHROM = ("chr", "chromosome", "seqnames", "seqname")
+"""What people call the column `chrom`."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """The rows of a text file, with the line that each stands in."""
+
+    path: Path
+    columns: pd.DataFrame
+    """Text, without white space around it."""
+    lines: list[int]
+    """Number of each row's line in the file, from 1."""
+
+    def place(self, row: int) -> str:
+        """Return file and line of a row, as a message names them."""
+        return f"{self.path}, line {self.lines[row]}"
+
+    def integers(self, name: str | int) -> pd.Series:
+        """Return a column as int64; raise `InputError` with the first line that has no integer."""
+        values = self.columns[name]
+        numbers = pd.to_numeric(values, errors="coerce")
+        bad = (numbers.isna() | ~np.isfinite(numbers) | (numbers % 1 != 0)).to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            called = name if isinstance(name, str) else f"column {name + 1}"
+            raise InputError(
+                f"{self.place(row)}: {called} is {values.iloc[row]!r}, not an integer. BED has no header line; a "
+                "table with one is named .tsv or .csv."
+            )
+        return numbers.astype("int64")
 
 
 def read_bed(path: str | Path) -> pd.DataFrame:
@@ -35,45 +69,10 @@ def read_bed(path: str | Path) -> pd.DataFrame:
         is "+", and then `attrs["has_strands"]` is False.
 
     Raises:
-        InputError: If a line is not a BED interval, or holds no base, as in files that count from 1.
+        InputError: If a line is not a BED interval, or holds no base, as in files that count from 1; or if
+            it has another number of columns than the first.
     """
-    path = Path(path)
-    return _with_strand(_read_bed(path, _lines(path), _BED))
-
-
-def read_promoters(path: str | Path) -> pd.DataFrame:
-    """Read transcription start sites: BED of 1 bp, or EPD's own BED (60 bp), SGA or FPS files.
-
-    Returns:
-        `chrom, tss, strand, name`; `tss` is the 0-based position of the first transcribed base.
-
-    Raises:
-        InputError: If the file is none of these, or a start site has no strand.
-    """
-    path = Path(path)
-    lines = _lines(path)
-    if lines[0].startswith("FP "):
-        return _from_fps(path, lines)
-    if _REFSEQ.match(lines[0]):
-        table = _from_sga(path, lines)
-        _require_strands(table["strand"], path)
-        return table
-    table = _read_bed(path, lines, _BED_8)
-    _require_strands(table["strand"] if "strand" in table else pd.Series("", index=table.index), path)
-    size = table["end"] - table["start"]
-    if (size == 1).all():
-        tss = table["start"]
-    elif (size == _EPD_BED_BP).all() and "thick_end" in table:
-        # EPD draws 49 bp before the start site thin, and 11 bp from it on thick.
-        thick = [_integers(table[name], path, name) for name in ("thick_start", "thick_end")]
-        tss = thick[0].where(table["strand"] == "+", thick[1] - 1)
-    else:
-        raise InputError(
-            f"{path}: its intervals have {size.min()} to {size.max()} bp. A start site is an interval of 1 bp "
-            "(start = its 0-based position), or a line of EPD's BED, SGA or FPS."
-        )
-    name = table["name"] if "name" in table else pd.Series(".", index=table.index)
-    return pd.DataFrame({"chrom": table["chrom"], "tss": tss, "strand": table["strand"], "name": name})
+    return _with_intervals(bed_columns(Path(path), BED))
 
 
 def read_fimo(path: str | Path) -> pd.DataFrame:
@@ -82,95 +81,70 @@ def read_fimo(path: str | Path) -> pd.DataFrame:
     Returns:
         `chrom, start, end, strand, p_value`, 0-based and half-open.
     """
-    path = Path(path)
-    table = read_table(path)
+    table = _read_table(Path(path))
     needed = {"sequence_name": "chrom", "start": "start", "stop": "end", "strand": "strand", "p-value": "p_value"}
-    if missing := sorted(set(needed) - set(table)):
+    if missing := sorted(set(needed) - set(table.columns)):
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; a fimo.tsv of MEME 5 has them.")
-    # FIMO writes its command after the hits.
-    table = table[table["start"].notna()].rename(columns=needed)[list(needed.values())]
-    for name in ("start", "end"):
-        table[name] = _integers(table[name], path, name)
-    table["start"] -= 1
-    p_values = pd.to_numeric(table["p_value"], errors="coerce")
-    if p_values.isna().any():
-        raise InputError(f"{path}: p-value {table['p_value'][p_values.isna()].iloc[0]!r} is not a number.")
-    table["p_value"] = p_values
-    _require_intervals(table, path)
-    return table
+    columns = table.columns.rename(columns=needed)[list(needed.values())]
+    table = TextTable(table.path, columns, table.lines)
+    p_values = pd.to_numeric(columns["p_value"], errors="coerce")
+    bad = ~p_values.between(0, 1).to_numpy()
+    if bad.any():
+        row = int(bad.argmax())
+        value = columns["p_value"].iloc[row]
+        raise InputError(f"{table.place(row)}: p-value {value!r} is not a number from 0 to 1.")
+    return _with_intervals(table, first_base=1).assign(p_value=p_values)[list(needed.values())]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table with a header, tab- or comma-separated by its name (.csv), all values as text.
+    """Read a table with a header, all values as text; fields are separated by tabs, or by commas.
 
-    A "#" before the header is taken away; other lines that begin with one are comments. Empty
-    fields are missing values, and nothing else is.
+    A "#" before the header is taken away; other lines that begin with one are comments. Empty fields are
+    missing values, and nothing else is. Fields with quotes around them are read as such in a table with
+    commas alone.
 
     Raises:
-        InputError: If it is not a table, or has no row.
+        InputError: If it is not a table, has no row, or a row has another number of fields than the header.
     """
-    path = Path(path)
-    separator = "," if ".csv" in path.suffixes else "\t"
-    lines = _text_lines(path)
-    n_comments = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    rows = [line for line in lines[n_comments:] if not line.startswith("#")]
-    header = lines[n_comments - 1] if n_comments else ""
-    if rows and separator in header and header.count(separator) == rows[0].count(separator):
-        rows.insert(0, header.lstrip("# "))
-    if len(rows) < 2:
-        raise InputError(f"{path} has no row below a header.")
-    try:
-        return pd.read_csv(
-            io.StringIO("\n".join(rows)), sep=separator, dtype=str, keep_default_na=False, na_values=[""]
-        )
-    except ValueError as error:
-        raise InputError(f"{path} is not a table: {error}") from error
+    return _read_table(Path(path)).columns.replace("", np.nan)
 
 
 def read_intervals(path: str | Path) -> pd.DataFrame:
-    """Read a table with a header that has `chrom` (or `chr`), `start` and `end`; `strand` if it has it."""
-    path = Path(path)
-    table = read_table(path).rename(columns=lambda name: name.strip())
-    table = table.rename(columns={"chr": "chrom", "chromosome": "chrom", "seqnames": "chrom"})
-    if missing := [name for name in ("chrom", "start", "end") if name not in table]:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}; its header is {', '.join(table)}.")
-    for name in ("start", "end"):
-        table[name] = _integers(table[name], path, name)
-    _require_intervals(table, path)
-    return _with_strand(table)
+    """Read a table with a header that has `chrom` (or `chr`), `start` and `end`; `strand` if it has it.
 
+    A table that R wrote from GRanges (with `seqnames`) counts from 1 and includes the end, which its column
+    `width` shows.
 
-def lift_over(promoters: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Move start sites to another assembly; return those with exactly one place there, and what was lost.
-
-    Args:
-        promoters: `chrom, tss, strand, name`.
-        chain: A UCSC chain file, plain or gzip.
+    Raises:
+        InputError: As `read_table`, and if a row is not an interval, has a strand that cannot be one, or
+            nothing shows from where the positions of a GRanges table count.
     """
-    import pyliftover
+    table = _read_table(Path(path))
+    is_granges = "seqnames" in table.columns
+    columns = table.columns.rename(columns=dict.fromkeys(_CHROM, "chrom"))
+    table = TextTable(table.path, columns, table.lines)
+    if missing := [name for name in ("chrom", "start", "end") if name not in columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; its header is {', '.join(columns)}.")
+    if doubled := sorted(set(columns.columns[columns.columns.duplicated()])):
+        raise InputError(f"{path} has the column {doubled[0]} more than once.")
+    rows = _with_intervals(table, first_base=_first_base(table) if is_granges else 0)
+    return rows.replace("", np.nan)
 
-    try:
-        converter = pyliftover.LiftOver(str(chain))
-    except FileNotFoundError:
-        raise InputError(f"There is no file {chain}.") from None
-    except Exception as error:
-        # pyliftover has no errors of its own: whatever a damaged file makes it raise.
-        raise InputError(f"{chain} is not a chain file: {error}") from error
-    places = [
-        converter.convert_coordinate(chrom, tss, strand) or []
-        for chrom, tss, strand in zip(promoters["chrom"], promoters["tss"], promoters["strand"], strict=True)
-    ]
-    n_places = pd.Series([len(found) for found in places], index=promoters.index)
-    lifted = promoters[n_places == 1].copy()
-    found = [place[0] for place in places if len(place) == 1]
-    lifted["chrom"] = [place[0] for place in found]
-    lifted["tss"] = [place[1] for place in found]
-    lifted["strand"] = [place[2] for place in found]
-    lost = {
-        "lift-over: no place in the other assembly": int((n_places == 0).sum()),
-        "lift-over: several places in the other assembly": int((n_places > 1).sum()),
-    }
-    return lifted, lost
+
+def _first_base(table: TextTable) -> int:
+    """Return from where the positions of a GRanges table count: 1 if its widths include the end."""
+    if "width" in table.columns:
+        width, size = table.integers("width"), table.integers("end") - table.integers("start")
+        if (width == size + 1).all():
+            logger.warning("%s: a GRanges table of R; its positions count from 1, with the end.", table.path)
+            return 1
+        if (width == size).all():
+            return 0
+    raise InputError(
+        f"{table.path} has a column seqnames, as R's GRanges do, whose positions count from 1 with the end; but "
+        "no column width shows it. Do they? Then add width, end - start + 1. If they count from 0, without the "
+        "end, call the column chrom."
+    )
 
 
 def require_same_names(chroms: Sequence[str], known: Sequence[str], *, what: str, genome: str) -> None:
@@ -187,123 +161,155 @@ def require_same_names(chroms: Sequence[str], known: Sequence[str], *, what: str
     )
 
 
-def _text_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, plain or gzip, without those that are blank."""
+def file_bytes(path: Path) -> bytes:
+    """Return what a file holds, inflated if it is gzip, whatever its name.
+
+    Raises:
+        InputError: If it cannot be read, or was cut short.
+    """
     try:
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if packed else open(path) as file:
-            return [line.rstrip("\r\n") for line in file if line.strip()]
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def text_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a text file, plain or gzip, with their numbers and without those that are blank.
+
+    Raises:
+        InputError: If it cannot be read, or is not text in UTF-8.
+    """
+    try:
+        text = file_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _lines(path: Path) -> list[str]:
-    lines = [line for line in _text_lines(path) if not line.startswith(_TRACK_LINES)]
+def interval_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a file, with their numbers, without comments and the lines of a genome browser.
+
+    Raises:
+        InputError: If it cannot be read, or has no other line.
+    """
+    lines = [(number, line) for number, line in text_lines(path) if not line.startswith(_TRACK_LINES)]
     if not lines:
         raise InputError(f"{path} has no line with an interval.")
     return lines
 
 
-def _read_bed(path: Path, lines: list[str], names: Sequence[str]) -> pd.DataFrame:
-    table = _columns(path, lines, numeric=[1, 2, 6, 7])
-    if table.shape[1] < 3:
-        raise InputError(f"{path} has {table.shape[1]} columns; BED has chrom, start and end, with tabs between.")
-    table = table.iloc[:, : len(names)].set_axis(names[: table.shape[1]], axis=1)
-    for name in ("start", "end"):
-        table[name] = _integers(table[name], path, name)
-    _require_intervals(table, path)
-    return table
+def tab_columns(path: Path, lines: Sequence[tuple[int, str]]) -> TextTable:
+    """Return the tab-separated fields of lines; a quote is a letter like any other.
 
-
-def _columns(path: Path, lines: list[str], numeric: Sequence[int]) -> pd.DataFrame:
-    """Return the tab-separated columns of lines, as text; those that are `numeric`, as numbers if they are."""
-    n_columns = lines[0].count("\t") + 1
-    for line in lines:
+    Raises:
+        InputError: If a line has another number of fields than the first.
+    """
+    n_columns = lines[0][1].count("\t") + 1
+    for number, line in lines:
         if line.count("\t") + 1 != n_columns:
-            raise InputError(
-                f"{path}: {line[:80]!r} has {line.count(chr(9)) + 1} columns, the first line {n_columns}."
-            )
-    return pd.read_csv(
-        io.StringIO("\n".join(lines)), sep="\t", header=None, quoting=csv.QUOTE_NONE, low_memory=False,
-        dtype={i: object for i in range(n_columns) if i not in numeric}, keep_default_na=False, na_values=[],
+            _refuse_row(path, number, line.split("\t"), n_columns, "the first line")
+    columns = pd.read_csv(
+        io.StringIO("\n".join(line for _, line in lines)), sep="\t", header=None, quoting=csv.QUOTE_NONE,
+        dtype=str, na_filter=False, skip_blank_lines=False,
     )
+    return TextTable(path, _stripped(columns), [number for number, _ in lines])
 
 
-def _integers(values: pd.Series, path: Path, name: str) -> pd.Series:
-    if values.dtype == np.int64:
-        return values
-    numbers = pd.to_numeric(values, errors="coerce")
-    bad = numbers.isna() | (numbers % 1 != 0)
+def bed_columns(path: Path, names: Sequence[str]) -> TextTable:
+    """Return the columns of BED that a file has, at most those that are named.
+
+    Raises:
+        InputError: If there are fewer than three, or a line has another number than the first.
+    """
+    table = tab_columns(path, interval_lines(path))
+    n_columns = table.columns.shape[1]
+    if n_columns < 3:
+        raise InputError(
+            f"{table.place(0)} has {n_columns} columns; BED has chrom, start and end, with tabs between."
+        )
+    columns = table.columns.iloc[:, : len(names)].set_axis(names[:n_columns], axis=1)
+    return TextTable(path, columns, table.lines)
+
+
+def _read_table(path: Path) -> TextTable:
+    lines = text_lines(path)
+    n_comments = next((n for n, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
+    body = [(number, line) for number, line in lines[n_comments:] if not line.startswith("#")]
+    separator = _separator(path, body[0][1] if body else "")
+    number, header = lines[n_comments - 1] if n_comments else (0, "")
+    if body and separator in header and header.count(separator) == body[0][1].count(separator):
+        body.insert(0, (number, header.lstrip("# ")))
+    if len(body) < 2:
+        raise InputError(f"{path} has no row below a header.")
+    if separator == "\t":
+        table = tab_columns(path, body)
+        names, columns, numbers = table.columns.iloc[0], table.columns.iloc[1:], table.lines
+    else:
+        rows = _comma_fields(path, body)
+        names, columns = pd.Series(rows[0]), _stripped(pd.DataFrame(rows[1:], dtype=object))
+        numbers = [number for number, _ in body]
+    columns = columns.set_axis([name.strip() for name in names], axis=1).reset_index(drop=True)
+    return TextTable(path, columns, numbers[1:])
+
+
+def _separator(path: Path, line: str) -> str:
+    if ("\t" in line) != ("," in line):
+        return "\t" if "\t" in line else ","
+    return "," if ".csv" in [suffix.lower() for suffix in path.suffixes] else "\t"
+
+
+def _comma_fields(path: Path, lines: Sequence[tuple[int, str]]) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for number, line in lines:
+        try:
+            # Each line by itself: a quote that is not closed must not swallow the lines behind it.
+            [fields] = csv.reader([line], strict=True, skipinitialspace=True)
+        except (csv.Error, ValueError) as error:
+            raise InputError(f"{path}, line {number}: its quotes are not closed ({error}).") from error
+        if rows and len(fields) != len(rows[0]):
+            _refuse_row(path, number, fields, len(rows[0]), "the header")
+        rows.append(fields)
+    return rows
+
+
+def _refuse_row(path: Path, number: int, fields: list[str], n_columns: int, other: str) -> NoReturn:
+    shown = " ".join(fields)[:60]
+    raise InputError(f"{path}, line {number}: {shown!r} has {len(fields)} columns, {other} {n_columns}.")
+
+
+def _stripped(columns: pd.DataFrame) -> pd.DataFrame:
+    return columns.apply(lambda values: values.str.strip())
+
+
+def _with_intervals(table: TextTable, *, first_base: int = 0) -> pd.DataFrame:
+    """Return the columns with `start, end` as numbers that count from 0, and a strand."""
+    start, end = table.integers("start") - first_base, table.integers("end")
+    chrom = table.columns["chrom"]
+    bad = ((start < 0) | (end < start) | (chrom == "")).to_numpy()
     if bad.any():
-        at = int(bad.argmax())
+        row = int(bad.argmax())
+        interval = f"{chrom.iloc[row]}:{start.iloc[row] + first_base}-{end.iloc[row]}"
+        rule = "1 <= start <= end must hold" if first_base else "0 <= start < end must hold (0-based, half-open)"
+        raise InputError(f"{table.place(row)}: {interval} is not an interval: {rule}.")
+    empty = (end == start).to_numpy()
+    if empty.any():
         raise InputError(
-            f"{path}, row {at + 1} (comments and header not counted): {name} is {str(values.iloc[at])!r}, no "
-            "integer. BED has no header line; a table "
-            "with one is named .tsv or .csv."
+            f"{table.place(int(empty.argmax()))}, and {empty.sum() - 1} more: an interval of no base. Do its "
+            "positions count from 1? BED and our tables count from 0, and the end is not included: subtract 1 "
+            "from every start."
         )
-    return numbers.astype("int64")
-
-
-def _require_intervals(table: pd.DataFrame, path: Path) -> None:
-    bad = (table["start"] < 0) | (table["end"] < table["start"])
-    if bad.any():
-        at = int(bad.to_numpy().argmax())
-        row = table.iloc[at]
-        raise InputError(
-            f"{path}, row {at + 1} (comments and header not counted): {row['chrom']}:{row['start']}-{row['end']} "
-            "is not an interval: 0 <= start < end "
-            "must hold (0-based, half-open)."
-        )
-    if n_empty := int((table["end"] == table["start"]).sum()):
-        raise InputError(
-            f"{path} has {n_empty} intervals of no base. Do its positions count from 1? BED and our tables count "
-            "from 0, and the end is not included: subtract 1 from every start."
-        )
-
-
-def _require_strands(strand: pd.Series, path: Path) -> None:
-    unknown = ~strand.isin(["+", "-"])
+    given = table.columns["strand"] if "strand" in table.columns else pd.Series("", index=table.columns.index)
+    unknown = ~given.isin(STRANDS).to_numpy()
     if unknown.any():
+        row = int(unknown.argmax())
         raise InputError(
-            f"{path}: {unknown.sum()} start sites have no strand, + or - (BED: the sixth column), the first in "
-            f"row {unknown.to_numpy().argmax() + 1}. Which bases are upstream depends on it."
+            f"{table.place(row)}: the strand is {given.iloc[row]!r}; it is + or -, or . or * or nothing where it "
+            "is not known."
         )
-
-
-def _with_strand(table: pd.DataFrame) -> pd.DataFrame:
-    strand = table["strand"] if "strand" in table else pd.Series("", index=table.index)
-    table = table.assign(strand=strand.where(strand == "-", "+"))
-    table.attrs["has_strands"] = bool(strand.isin(["+", "-"]).all())
-    return table
-
-
-def _refseq_name(accession: str) -> str:
-    number = int(_REFSEQ.fullmatch(accession).group(1))  # type: ignore[union-attr]
-    return f"chr{_NAMED.get(number, number)}"
-
-
-def _from_sga(path: Path, lines: list[str]) -> pd.DataFrame:
-    """Read EPD's SGA: accession, feature, 1-based position, strand, count, name."""
-    columns = _columns(path, lines, numeric=[2])
-    if columns.shape[1] < 6:
-        raise InputError(f"{path} starts like an SGA file but has {columns.shape[1]} columns; EPD's have six.")
-    position = _integers(columns[2], path, "position")
-    chrom = [_refseq_name(accession) for accession in columns[0]]
-    return pd.DataFrame({"chrom": chrom, "tss": position - 1, "strand": columns[3], "name": columns[5]})
-
-
-def _from_fps(path: Path, lines: list[str]) -> pd.DataFrame:
-    """Read EPD's FPS, the lines FP: name, accession, strand, 1-based position."""
-    found = [_FPS.match(line) for line in lines if line.startswith("FP ")]
-    if None in found:
-        raise InputError(f"{path}: {lines[found.index(None)][:80]!r} is not an FP line of EPD.")
-    name, accession, strand, position = zip(*(match.groups() for match in found if match), strict=True)
-    return pd.DataFrame(
-        {
-            "chrom": [_refseq_name(a) for a in accession], "tss": [int(p) - 1 for p in position],
-            "strand": list(strand), "name": list(name),
-        }
-    )
+    rows = table.columns.assign(start=start, end=end, strand=given.map(STRANDS))
+    rows.attrs["has_strands"] = bool(given.isin(["+", "-"]).all())
+    return rows

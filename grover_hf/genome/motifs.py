@@ -24,6 +24,7 @@ FIMO_BACKGROUND: Background = (0.274552, 0.225448, 0.225448, 0.274552)
 """What FIMO takes unless told otherwise: the bases of NCBI's non-redundant database (A 0.281774, C 0.222020,
 G 0.228876, T 0.267330 in the MEME suite), the mean of both strands."""
 UNIFORM_BACKGROUND: Background = (0.25, 0.25, 0.25, 0.25)
+BACKGROUNDS: dict[str, Background] = {"fimo": FIMO_BACKGROUND, "uniform": UNIFORM_BACKGROUND}
 
 
 class HasCodes(Protocol):

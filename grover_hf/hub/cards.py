@@ -6,13 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import yaml
+from huggingface_hub import CardData, EvalResult, RepoCard
+from huggingface_hub.repocard_data import eval_results_to_model_index
+from numpy.typing import NDArray
 
 import model_card
+from grover_hf.corpus.corpus_facts import Organism
 from grover_hf.errors import InputError
+from grover_hf.metrics.report import FinetuningReport, PretrainingReport, Report
+from grover_hf.tokenization.special_tokens import MASK_ID, SPECIAL_TOKENS
 
 REPOSITORY_TO_BE = "path/or/repository"
 """Stands in examples of a card until its repository has a name."""
+_FLANK_TOKENS = 25
+"""On each side of a mask: about the 100 bases that a token's context takes."""
 
 
 def render_card(template: Path, facts: dict[str, Any]) -> str:
@@ -33,84 +42,105 @@ def render_card(template: Path, facts: dict[str, Any]) -> str:
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["shown"] = _shown
+    environment.filters["organism"] = lambda values: str(Organism(**values))
     return environment.from_string(template.read_text()).render(**facts)
 
 
 def read_card(text: str) -> tuple[dict[str, Any], str]:
     """Return the metadata of a card, and the Markdown below it.
 
+    huggingface_hub reads a card without metadata as one whose metadata are empty, and warns; here it is an error.
+
     Raises:
         InputError: If the card does not begin with metadata between two lines of three dashes.
     """
-    opening, _, rest = text.partition("---\n")
-    front_matter, closing, body = rest.partition("\n---\n")
-    if opening or not closing:
+    if not text.startswith("---\n") or "\n---\n" not in text:
         raise InputError("The card has no metadata: it must begin with YAML between two lines '---'.")
     try:
-        metadata = yaml.safe_load(front_matter)
+        card = RepoCard(text)
     except yaml.YAMLError as error:
-        raise InputError(f"The card's metadata are no YAML: {error}") from error
-    if not isinstance(metadata, dict):
-        raise InputError(f"The card's metadata are {metadata!r}, not names with values.")
-    return metadata, body
+        raise InputError(f"The card's metadata are not YAML: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"The card's metadata are not names with values: {error}") from error
+    metadata: dict[str, Any] = card.data.to_dict()
+    if not metadata:
+        raise InputError("The card's metadata are empty: name a licence at least.")
+    return metadata, str(card.text)
 
 
 def write_card(metadata: Mapping[str, Any], body: str) -> str:
     """Return the text of a card."""
-    return f"---\n{yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True)}---\n{body}"
+    return f"---\n{CardData(**metadata).to_yaml()}\n---\n{body}"
 
 
-def pretrained_card(report: dict[str, Any], recipe: dict[str, Any], tokenizer: str) -> str:
+def masked_example(input_ids: NDArray[np.integer], tokens: Sequence[str]) -> str:
+    """Return what the widget of a model shows: the middle of a window of its own genome, one token masked.
+
+    Args:
+        input_ids: Of the window, without special tokens, shape (L,).
+        tokens: Strings of the tokens, by id.
+    """
+    middle = len(input_ids) // 2
+    first, last = max(0, middle - _FLANK_TOKENS), middle + 1 + _FLANK_TOKENS
+    shown = [tokens[i] for i in input_ids[first:last]]
+    shown[middle - first] = SPECIAL_TOKENS[MASK_ID]
+    return "".join(shown)
+
+
+def pretrained_card(report: PretrainingReport, recipe: Mapping[str, Any], tokenizer: str, example: str) -> str:
     """Return the card of a pretrained model.
 
     Args:
-        report: The content of `metrics.json`; with `step` if these are weights of a training that goes on.
+        report: What `metrics.json` says; with `step` if these are weights of a training that goes on.
         recipe: All fields of the recipe.
         tokenizer: Name of the encoder.
+        example: A sequence with one mask, for the widget; see `masked_example`.
     """
     index = _model_index("fill-mask", report, {"accuracy": "accuracy", "perplexity": "perplexity"})
-    facts = {"report": report, "recipe": recipe, "tokenizer": tokenizer, "model_index": index}
+    facts = {
+        "report": report.as_dict(), "recipe": recipe, "tokenizer": tokenizer, "example": example,
+        "model_index": index,
+    }
     return render_card(model_card.PRETRAINED, facts)
 
 
-def finetuned_card(report: dict[str, Any], recipe: dict[str, Any], class_names: Sequence[str]) -> str:
+def finetuned_card(report: FinetuningReport, recipe: Mapping[str, Any], class_names: Sequence[str]) -> str:
     """Return the card of a fine-tuned model.
 
     Args:
-        report: The content of `metrics.json`.
+        report: What `metrics.json` says.
         recipe: All fields of the recipe.
         class_names: In the order of their numbers.
     """
     types = {"mcc": "matthews_correlation", "accuracy": "accuracy", "f1": "f1", "auroc": "roc_auc"}
     facts = {
-        "report": report, "recipe": recipe, "class_names": class_names,
+        "report": report.as_dict(), "recipe": recipe, "class_names": class_names,
         "model_index": _model_index("text-classification", report, types),
-        # The Hub links to it: a folder of this machine is no name there.
+        # The Hub links to it: a folder of this machine is not a name there.
         "base_model": None if recipe["random_weights"] or Path(recipe["model"]).exists() else recipe["model"],
     }
     return render_card(model_card.FINETUNED, facts)
 
 
-def _model_index(task: str, report: Mapping[str, Any], types: Mapping[str, str]) -> list[dict[str, Any]]:
+def _model_index(task: str, report: Report, types: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the scores of `metrics.json` as the Hub reads them; empty if there are none.
 
     Args:
         task: The Hub's name of the task: "fill-mask", "text-classification".
-        report: The content of `metrics.json`.
+        report: What `metrics.json` says.
         types: The Hub's type of each metric to give.
     """
-    metrics = [
-        {"type": kind, "name": name, "value": float(report["metrics"][name])}
-        for name, kind in types.items() if report["metrics"].get(name) is not None
+    given = report.dataset
+    results = [
+        EvalResult(
+            task_type=task, dataset_type=given.name, dataset_name=given.name, dataset_config=given.config,
+            dataset_split=report.split, metric_type=kind, metric_name=name,
+            metric_value=float(report.metrics[name]),
+        )
+        for name, kind in types.items() if name in report.metrics
     ]
-    if not metrics:
-        return []
-    given = report["dataset"]
-    dataset = {"name": given["name"], "type": given["name"], "config": given["config"], "split": report["split"]}
-    if dataset["config"] is None:
-        del dataset["config"]
-    name = f"{report['task']} model"
-    return [{"name": name, "results": [{"task": {"type": task}, "dataset": dataset, "metrics": metrics}]}]
+    index: list[dict[str, Any]] = eval_results_to_model_index(f"{report.task} model", results) if results else []
+    return index
 
 
 def _shown(value: Any) -> str:

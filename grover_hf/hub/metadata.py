@@ -43,19 +43,19 @@ def metadata_problems(kind: str, metadata: Mapping[str, Any]) -> list[str]:
         kind: "model" or "dataset".
         metadata: From `read_card`.
     """
-    found = [*_license_problems(metadata), *_tag_problems(metadata)]
+    problems = [*_license_problems(metadata), *_tag_problems(metadata)]
     if kind == "model":
         task = metadata.get("pipeline_tag")
         if task is not None and (not isinstance(task, str) or task not in _TASKS):
-            found.append(f"pipeline_tag is {task!r}, none of {', '.join(sorted(_TASKS))}.")
+            problems.append(f"pipeline_tag is {task!r}, none of {', '.join(sorted(_TASKS))}.")
         if task == "fill-mask" and not metadata.get("mask_token"):
-            found.append("a model that fills masks needs mask_token.")
-        found += [*_widget_problems(metadata.get("widget")), *_index_problems(metadata.get("model-index"))]
+            problems.append("a model that fills masks needs mask_token.")
+        problems += [*_widget_problems(metadata.get("widget")), *_index_problems(metadata.get("model-index"))]
     else:
-        found += _named_lists(metadata, "task_categories", _TASKS)
-        found += _named_lists(metadata, "size_categories", _SIZES)
-        found += _config_problems(metadata.get("configs"))
-    return found
+        problems += _named_lists(metadata, "task_categories", _TASKS)
+        problems += _named_lists(metadata, "size_categories", _SIZES)
+        problems += _config_problems(metadata.get("configs"))
+    return problems
 
 
 def _license_problems(metadata: Mapping[str, Any]) -> list[str]:
@@ -92,7 +92,7 @@ def _widget_problems(widget: Any) -> list[str]:
         return []
     rows = widget if isinstance(widget, list) else [None]
     if not all(isinstance(row, dict) and isinstance(row.get("text"), str) for row in rows):
-        return ["widget is no list of examples with a text."]
+        return ["widget is not a list of examples with a text."]
     return []
 
 
@@ -101,33 +101,33 @@ def _index_problems(index: Any) -> list[str]:
     if index is None:
         return []
     if not isinstance(index, list) or not index:
-        return ["model-index is no list of models."]
-    found = []
+        return ["model-index is not a list of models."]
+    problems = []
     for model in index:
         if not isinstance(model, dict) or not model.get("name") or not isinstance(model.get("results"), list):
             return ["model-index: a model needs a name and results."]
         for result in model["results"]:
-            found += _result_problems(result if isinstance(result, dict) else {})
-    return found
+            problems += _result_problems(result if isinstance(result, dict) else {})
+    return problems
 
 
 def _result_problems(result: Mapping[str, Any]) -> list[str]:
     task, dataset, metrics = (result.get(name) for name in ("task", "dataset", "metrics"))
     if not (isinstance(task, dict) and isinstance(dataset, dict) and isinstance(metrics, list)):
         return ["model-index: a result needs task, dataset and a list of metrics."]
-    found = []
+    problems = []
     if not task.get("type"):
-        found.append("model-index: a result needs task.type.")
+        problems.append("model-index: a result needs task.type.")
     if not (dataset.get("type") and dataset.get("name")):
-        found.append("model-index: a result needs dataset.type and dataset.name.")
+        problems.append("model-index: a result needs dataset.type and dataset.name.")
     if not metrics:
-        found.append("model-index: a result needs metrics.")
+        problems.append("model-index: a result needs metrics.")
     for metric in metrics:
         value = metric.get("value") if isinstance(metric, dict) else None
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not metric.get("type"):
-            found.append(f"model-index: the metric {metric} needs a type and a plain, finite number.")
-    return found
+            problems.append(f"model-index: the metric {metric} needs a type and a plain, finite number.")
+    return problems
 
 
 def _config_problems(configs: Any) -> list[str]:
@@ -135,8 +135,8 @@ def _config_problems(configs: Any) -> list[str]:
     if configs is None:
         return []
     if not isinstance(configs, list) or not configs:
-        return ["configs is no list of configurations."]
-    found = []
+        return ["configs is not a list of configurations."]
+    problems = []
     names = [config.get("config_name") if isinstance(config, dict) else None for config in configs]
     if None in names or len(set(names)) < len(names):
         return [f"configs are named {names}; each needs a config_name of its own."]
@@ -144,8 +144,9 @@ def _config_problems(configs: Any) -> list[str]:
         files = config.get("data_files")
         rows = files if isinstance(files, list) else [None]
         if not all(isinstance(row, dict) and row.get("split") and row.get("path") for row in rows):
-            found.append(f"configuration {config['config_name']}: data_files is no list of splits with paths.")
+            name = config["config_name"]
+            problems.append(f"configuration {name}: data_files is not a list of splits with paths.")
     n_default = sum(config.get("default") is True for config in configs)
     if n_default > 1 or (n_default == 0 and len(configs) > 1 and "default" not in names):
-        found.append(f"{n_default} of {len(configs)} configurations are the default; one must be.")
-    return found
+        problems.append(f"{n_default} of {len(configs)} configurations are the default; one must be.")
+    return problems

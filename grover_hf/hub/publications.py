@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 import model_card
+from grover_hf._internals.records import plain
+from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
@@ -27,7 +29,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_m
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
-_CORPUS_FILES = ("corpus.json", *ARRAYS)
+_CORPUS_FILES = (CORPUS_FILE, *ARRAYS)
 _SERVED = ("ForMaskedLM", "ForSequenceClassification")
 
 
@@ -93,7 +95,9 @@ def tokenizer_publication(folder: str | Path, repo: str, license_: License | Non
     _load(folder, lambda: _auto_tokenizer(folder))
     files = _present(folder, _TOKENIZER_FILES)
     files["tokenizer_config.json"] = _portable(folder / "tokenizer_config.json")
-    card = render_card(model_card.TOKENIZER, {"encoder": encoder})
+    in_corpus = (folder.parent / CORPUS_FILE).exists()
+    genome = plain(read_corpus_facts(folder.parent).genome) if in_corpus else None
+    card = render_card(model_card.TOKENIZER, {"encoder": encoder, "genome": genome})
     files["README.md"] = _finished(card, "model", repo, license_)
     return Publication(
         what="tokenizer", kind="model", repo=repo, title=f"Tokenizer {encoder.name}", files=files,
@@ -123,7 +127,7 @@ def dataset_publication(folder: str | Path, repo: str, license_: License | None 
             f"{folder / 'README.md'} names the configurations {', '.join(sorted(named))}, the folder has "
             f"{', '.join(configs)}: build one of them again, which makes the card."
         )
-    name = next(iter(configs.values()))["dataset"]
+    name = next(iter(configs.values())).dataset
     return Publication(
         what="dataset", kind="dataset", repo=repo, title=f"{name}: {', '.join(configs)}", files=files,
         replaced=tuple(f"{config}/*.parquet" for config in configs),
@@ -143,9 +147,9 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     files |= {f"tokenizer/{name}": path for name, path in of_tokenizer.items()}
     chrom, start, end, _ = corpus.segments[0].tolist()
     example = f'Interval("{corpus.chromosomes[chrom]}", {start}, {min(end, start + 300)})'
-    card = render_card(model_card.CORPUS, {"facts": corpus.facts, "example": example})
+    card = render_card(model_card.CORPUS, {"facts": plain(corpus.facts), "example": example})
     files["README.md"] = _finished(card, "dataset", repo, license_)
-    title = f"{corpus.facts['genome']['name']} in tokens of {corpus.facts['tokenizer']}"
+    title = f"{corpus.facts.genome.name} in tokens of {corpus.facts.tokenizer}"
     replaced = (*_CORPUS_FILES, *(f"tokenizer/{name}" for name in _TOKENIZER_FILES))
     return Publication(what="corpus", kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
 

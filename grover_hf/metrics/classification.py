@@ -1,6 +1,7 @@
 """Metrics of classification, and their bootstrap intervals."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,20 @@ from grover_hf.errors import InputError
 
 N_RESAMPLES = 1_000
 _RESAMPLES_AT_ONCE = 50
+
+Interval = tuple[float, float]
+"""Lower and upper end, of 95 %."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """How much better one model is than another on the same rows."""
+
+    difference: float
+    """Of the means over trainings."""
+    ci95: Interval
+    p_value: float
+    """Two-sided: twice the smaller share of resamples on one side of zero, at least 1 / their number."""
 
 
 def classification_metrics(
@@ -56,7 +71,7 @@ def classification_metrics(
 def bootstrap_intervals(
     labels: NDArray[np.integer], probabilities: NDArray[np.floating], *, rng: np.random.Generator,
     n_resamples: int = N_RESAMPLES,
-) -> dict[str, list[float]]:
+) -> dict[str, Interval]:
     """Return 95 % percentile intervals of accuracy and MCC over resampled test rows.
 
     They tell how much a score depends on which rows are in the test set; not how much on the seed
@@ -69,7 +84,7 @@ def bootstrap_intervals(
 def mean_intervals(
     labels: NDArray[np.integer], predicted: NDArray[np.integer], *, rng: np.random.Generator,
     n_resamples: int = N_RESAMPLES,
-) -> dict[str, list[float]]:
+) -> dict[str, Interval]:
     """Return intervals as `bootstrap_intervals` of the mean over trainings, which see the same resampled rows.
 
     Args:
@@ -85,7 +100,7 @@ def mean_intervals(
 def paired_difference(
     labels: NDArray[np.integer], first: NDArray[np.integer], second: NDArray[np.integer], *,
     rng: np.random.Generator, n_resamples: int = 10_000,
-) -> dict[str, dict[str, float | list[float]]]:
+) -> dict[str, PairedDifference]:
     """Return how much better the first model is than the second on the same test rows.
 
     Both are scored on the same resampled rows (paired bootstrap; Efron and Tibshirani 1993, ch. 16).
@@ -98,21 +113,19 @@ def paired_difference(
         n_resamples: Of the rows.
 
     Returns:
-        For `mcc` and `accuracy`: `difference` of the means over trainings, its `ci95`, and
-        `p_value`, two-sided: twice the smaller share of resamples on one side of zero, at least
-        1 / `n_resamples`.
+        For `mcc` and `accuracy`.
     """
     both = np.concatenate([first, second])
     observed = _scores(labels, both, np.ones((1, len(labels)), np.int64))
     drawn = _resampled(labels, both, rng, n_resamples)
-    result: dict[str, dict[str, float | list[float]]] = {}
+    result = {}
     for name, values in drawn.items():
         of_mean = [v[:, : len(first)].mean(1) - v[:, len(first) :].mean(1) for v in (observed[name], values)]
         tail = min(np.mean(of_mean[1] <= 0), np.mean(of_mean[1] >= 0))
-        result[name] = {
-            "difference": float(of_mean[0][0]), "ci95": _percentiles(of_mean[1]),
-            "p_value": float(min(1.0, max(2 * tail, 1 / n_resamples))),
-        }
+        result[name] = PairedDifference(
+            difference=float(of_mean[0][0]), ci95=_percentiles(of_mean[1]),
+            p_value=float(min(1.0, max(2 * tail, 1 / n_resamples))),
+        )
     return result
 
 
@@ -161,8 +174,9 @@ def _totals(classes: NDArray[np.integer], weights: NDArray[np.integer]) -> NDArr
     return np.asarray(weights @ one_hot, np.float64)
 
 
-def _percentiles(values: NDArray[np.floating]) -> list[float]:
-    return [float(x) for x in np.quantile(values, [0.025, 0.975])]
+def _percentiles(values: NDArray[np.floating]) -> Interval:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> None:
@@ -170,7 +184,7 @@ def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
         raise InputError("There is no row to score.")
     if not np.isfinite(probabilities).all():
         bad = int((~np.isfinite(probabilities).all(1)).sum())
-        raise InputError(f"{bad} of {len(labels)} rows have probabilities that are no finite numbers.")
+        raise InputError(f"{bad} of {len(labels)} rows have probabilities that are not finite numbers.")
     n_classes = probabilities.shape[1]
     if labels.min() < 0 or labels.max() >= n_classes:
         raise InputError(f"labels go from {labels.min()} to {labels.max()}; there are {n_classes} classes.")

@@ -20,7 +20,7 @@ def finite_numbers(name: str, values: Any, *, n_dims: int = 1) -> NDArray[np.flo
         n_dims: 1 for one number a row, 2 for a row of numbers.
 
     Raises:
-        InputError: If they are no numbers, have another shape, or one is not finite.
+        InputError: If they are not numbers, have another shape, or one is not finite.
     """
     wanted = "one number a row" if n_dims == 1 else "one row of numbers, equally many, a row of references"
     if values is None:
@@ -36,7 +36,7 @@ def finite_numbers(name: str, values: Any, *, n_dims: int = 1) -> NDArray[np.flo
     bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(1))
     if bad.size:
         raise InputError(
-            f"{name} has {bad.size} of {len(array)} rows that are no finite numbers, the first is row "
+            f"{name} has {bad.size} of {len(array)} rows that are not finite numbers, the first is row "
             f"{bad[0]}: {array[bad[0]].tolist()}. Look for overflow or NaN in the model."
         )
     return array
@@ -46,7 +46,7 @@ def whole_numbers(name: str, values: Any) -> NDArray[np.int64]:
     """Return `values` as an array of one dimension, int64.
 
     Raises:
-        InputError: As `finite_numbers`, or if one is no whole number.
+        InputError: As `finite_numbers`, or if one is not a whole number.
     """
     array = finite_numbers(name, values)
     cut = array[array != np.floor(array)]

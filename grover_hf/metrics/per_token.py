@@ -65,7 +65,7 @@ class PredictionTally:
         part = (np.empty(len(true), np.float32), np.empty(len(true), np.uint16), np.empty(len(true), np.uint16))
         _tally(np.ascontiguousarray(log_probabilities), true, self._in_bins, *part)
         if not np.isfinite(part[0]).all():
-            raise InputError("The probabilities of masked tokens are no finite numbers: the model is broken.")
+            raise InputError("The probabilities of masked tokens are not finite numbers: the model is broken.")
         self._parts.append(part)
 
     @property
@@ -138,10 +138,10 @@ def _tally(
             # Ties count against the predictor. NaN is in the lowest bin, and no number is below it.
             likelier += value >= of_true
             # In float64: a bin's border is then where it is said to be.
-            at = int((np.float64(value) - _LOWEST) * _BINS_A_NAT) if value > _LOWEST else 0
-            at = min(at, _N_BINS - 1)
-            in_bins[token, at] += np.uint32(1)
+            number = int((np.float64(value) - _LOWEST) * _BINS_A_NAT) if value > _LOWEST else 0
+            number = min(number, _N_BINS - 1)
+            in_bins[token, number] += np.uint32(1)
             if token == true[i]:
-                bins[i] = at
+                bins[i] = number
         nll[i] = -of_true
         rank[i] = likelier - 1

@@ -59,5 +59,5 @@ def read_predictions(run: Path, name: str = FILE_NAME) -> Predictions:
             return Predictions(content["labels"], content["predicted"], content.get("probabilities"))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{run} has no predictions.npz; fine-tuning and baselines write it.") from None
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is damaged: {error}") from error

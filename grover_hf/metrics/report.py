@@ -1,65 +1,335 @@
-"""`metrics.json`: the only source of numbers in cards and tables. Its writer and its reader.
+"""`metrics.json`: the only source of numbers in cards and tables. Its types, its writer and its reader.
 
-`{schema, task, model, dataset, split, metrics, ci95, seed, command, versions, date}`; fractions, never
-per cent.
+There are four kinds, told apart by what they say of the model: a pretraining, an evaluation of a pretrained
+model, a fine-tuning, a baseline. Scores are fractions, never per cent.
 """
 
 import datetime
 import importlib.metadata
 import json
+import math
 import platform
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar, overload
 
 from grover_hf._internals.files import atomic_write
+from grover_hf._internals.records import plain, read_json_object, record_of
+from grover_hf.corpus.corpus_facts import GenomeFacts
+from grover_hf.corpus.facts import DatasetFacts
 from grover_hf.errors import InputError
+from grover_hf.metrics.classification import Interval
 
+FILE_NAME = "metrics.json"
 _SCHEMA = 1
 _PACKAGES = (
     "grover-hf", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "scikit-learn",
 )
+_INFINITE = math.inf
+_RANGES = {
+    "mcc": (-1.0, 1.0),
+    **dict.fromkeys(("accuracy", "f1", "precision", "recall", "auroc", "auprc"), (0.0, 1.0)),
+    **dict.fromkeys(("accuracy_top_10_percent", "accuracy_top_k", "most_frequent_token"), (0.0, 1.0)),
+    **dict.fromkeys(("perplexity", "perplexity_at_mask"), (1.0, _INFINITE)),
+    **dict.fromkeys(("share_of_vocabulary", "bits_per_base", "n_masked"), (0.0, _INFINITE)),
+}
+"""Lowest and highest value of each score."""
+_TOLERANCE = 1e-9
+"""Sums of float64 may be off by so much."""
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetIdentity:
+    """The rows that a score is of."""
+
+    name: str
+    builder: str | None = None
+    """Name of the builder's class; None if `grover build` did not make the dataset."""
+    config: str | None
+    sha256: str | None
+    """Of the Parquet files; None as for the builder."""
+    vocabulary_sha256: str | None
+    genome: GenomeFacts | None = None
+    retokenized: bool | None = None
+    """Whether the model's own tokenizer read the sequences again."""
+
+    @classmethod
+    def of_facts(cls, facts: DatasetFacts, *, retokenized: bool | None = None) -> "DatasetIdentity":
+        """Return the identity of a configuration that `grover build` made."""
+        genome = None if facts.corpus is None else facts.corpus.genome
+        return cls(
+            name=facts.dataset, builder=facts.builder, config=facts.config, sha256=facts.sha256,
+            vocabulary_sha256=facts.vocabulary_sha256, genome=genome, retokenized=retokenized,
+        )
 
 
 def versions() -> dict[str, str]:
     """Return the versions that a number depends on."""
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in _PACKAGES
-    }
+    installed = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **installed}
 
 
-def with_environment(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of `metrics.json` with schema, command, versions and date."""
-    return {
-        "schema": _SCHEMA,
-        **content,
-        "command": " ".join(sys.orig_argv),
-        "versions": versions(),
-        "date": datetime.date.today().isoformat(),
-    }
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What all kinds of `metrics.json` have."""
+
+    schema: int = _SCHEMA
+    task: str
+    model: Any
+    """What was scored; each kind has a type for it."""
+    dataset: DatasetIdentity
+    split: str
+    metrics: dict[str, Any]
+    """Scores by name; each kind has a type for them."""
+    ci95: dict[str, Any]
+    """Their intervals of 95 %, of those that have one."""
+    seed: int
+    command: str = field(default_factory=lambda: " ".join(sys.orig_argv))
+    versions: dict[str, str] = field(default_factory=versions)
+    """Of Python and the packages that a number depends on."""
+    date: str = field(default_factory=lambda: datetime.date.today().isoformat())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of `metrics.json`, as templates of cards take it."""
+        return plain(self)
 
 
-def write_metrics(run: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Write `RUN/metrics.json`, with schema, command, versions and date; return its content."""
-    whole = with_environment(content)
-    with atomic_write(run / "metrics.json") as beside:
-        beside.write_text(json.dumps(whole, indent=2) + "\n")
-    return whole
+@dataclass(frozen=True, kw_only=True)
+class PretrainedModel:
+    """A model that was made here."""
+
+    size: str
+    parameters: int
 
 
-def read_metrics(run: Path) -> dict[str, Any]:
-    """Return the content of `RUN/metrics.json`.
+@dataclass(frozen=True, kw_only=True)
+class PretrainingReport(Report):
+    """What a pretraining says of itself."""
+
+    model: PretrainedModel
+    n_windows: int
+    """Test windows."""
+    processes: int
+    training_seconds: float | None = None
+    step: int | None = None
+    """Of weights of a training that goes on; None for those of its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedModel:
+    """A pretrained model that was judged."""
+
+    kind: str = "pretrained"
+    name: str
+    sha256: str
+    """Of its weights."""
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking:
+    """How tokens were chosen to be predicted."""
+
+    p_select: float
+    p_mask: float
+    p_random: float
+    passes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Scores of a predictor, and intervals of them."""
+
+    metrics: dict[str, float | list[float]]
+    ci95: dict[str, Interval | list[Interval]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A difference, and its interval of 95 %."""
+
+    difference: float
+    ci95: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeAccuracy:
+    """How often a type of token was predicted rightly."""
+
+    token: str
+    accuracy: float
+    n_masked: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypesSummary:
+    """The best and the worst predicted types of tokens."""
+
+    n_types: int
+    most_accurate: list[TypeAccuracy]
+    least_accurate: list[TypeAccuracy]
+    auc_half_or_less: list[str]
+    largest_auc_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport(Report):
+    """What an evaluation says of a pretrained model, beside predictors that only count."""
+
+    model: EvaluatedModel
+    metrics: dict[str, float | list[float]]
+    ci95: dict[str, Interval | list[Interval]]
+    n_windows: int
+    masking: Masking
+    trained_on: DatasetIdentity | None
+    share_of_bases_seen_in_training: float | None
+    baselines: dict[str, Scores]
+    model_minus_baseline: dict[str, dict[str, Difference]]
+    """Of the loss a token, by baseline and unit."""
+    types: TypesSummary
+    neighbour_weights: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetunedModel:
+    """A model that was fine-tuned."""
+
+    kind: str = "fine-tuned"
+    name: str
+    random_weights: bool
+    lora_rank: int
+    revision: str | None
+    """Its commit on the Hub."""
+    sha256: str | None
+    """Of its weights, if they were in a folder."""
+    parameters: int
+    trained: int
+    """How many parameters were trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What the training of a seed gave."""
+
+    seed: int
+    validation_mcc: float
+    steps: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningReport(Report):
+    """What a fine-tuning says of itself: means over its trainings."""
+
+    model: FinetunedModel
+    metrics: dict[str, float]
+    standard_deviation: dict[str, float | None]
+    """Over trainings; None for one."""
+    ci95: dict[str, Interval]
+    n_rows: int
+    seeds: list[Training]
+    processes: int
+
+    @property
+    def n_trainings(self) -> int:
+        """How many trainings the scores are means of."""
+        return len(self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineModel:
+    """What was scored in place of a model; the fields that its kind has."""
+
+    kind: str
+    tokenizer: str | None = None
+    stride: int | None = None
+    trees: int | None = None
+    max_trees: int | None = None
+    n_train_rows: int | None = None
+    of_train_rows: int | None = None
+    validation_mcc: dict[str, float] | None = None
+    """By number of trees."""
+    k: int | None = None
+    share_of_test_rows_by_least_similarity: dict[str, float] | None = None
+    share_of_test_rows_without_any: float | None = None
+    fires_on_test_rows_of_class: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineReport(Report):
+    """What a baseline gives on a task."""
+
+    model: BaselineModel
+    metrics: dict[str, float]
+    ci95: dict[str, Interval]
+    n_rows: int
+
+    standard_deviation: ClassVar[dict[str, float | None]] = {}
+    n_trainings: ClassVar[int] = 1
+
+
+R = TypeVar("R", bound=Report)
+
+
+def write_metrics(run: Path, report: Report) -> None:
+    """Write `RUN/metrics.json`."""
+    with atomic_write(run / FILE_NAME) as beside:
+        beside.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+
+
+@overload
+def read_metrics(run: Path) -> Report: ...
+
+
+@overload
+def read_metrics(run: Path, kind: type[R]) -> R: ...
+
+
+def read_metrics(run: Path, kind: type[Report] = Report) -> Report:
+    """Return what `write_metrics` wrote.
+
+    Args:
+        run: The folder.
+        kind: The kind of report that is needed; `Report` for any.
 
     Raises:
-        InputError: If there is none, or it has another schema.
+        InputError: If there is none, it is of another kind or schema, a field is missing or wrong, or a score
+            is out of its range.
     """
-    path = run / "metrics.json"
+    path = run / FILE_NAME
     try:
-        content = dict(json.loads(path.read_text()))
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{run} has no metrics.json.") from None
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        content = read_json_object(path)
+    except FileNotFoundError:
+        raise InputError(f"{run} has no {FILE_NAME}.") from None
     if content.get("schema") != _SCHEMA:
         raise InputError(f"{path} has schema {content.get('schema')}; this version reads {_SCHEMA}.")
-    return content
+    report = record_of(_kind_of(content), content, path)
+    _require_ranges(report.metrics, f"{path}: metrics")
+    _require_ranges(report.ci95, f"{path}: ci95")
+    if not isinstance(report, kind):
+        raise InputError(f"{path} is a {type(report).__name__}; a {kind.__name__} is needed here.")
+    return report
+
+
+def _kind_of(content: Mapping[str, Any]) -> type[Report]:
+    model = content.get("model")
+    if not isinstance(model, dict) or "kind" not in model:
+        return PretrainingReport
+    return {"fine-tuned": FinetuningReport, "pretrained": EvaluationReport}.get(model["kind"], BaselineReport)
+
+
+def _require_ranges(scores: Mapping[str, Any], place: str) -> None:
+    for name, value in scores.items():
+        low, high = _RANGES.get(name, (-_INFINITE, _INFINITE))
+        outside = [x for x in _numbers(value) if not low - _TOLERANCE <= x <= high + _TOLERANCE]
+        if outside:
+            raise InputError(f"{place}: {name} is {outside[0]}; it lies between {low:g} and {high:g}.")
+
+
+def _numbers(value: Any) -> list[float]:
+    """Return the numbers in lists of lists."""
+    if isinstance(value, list | tuple):
+        return [number for one in value for number in _numbers(one)]
+    return [] if value is None else [value]

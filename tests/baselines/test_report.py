@@ -8,6 +8,7 @@ from sklearn.metrics import matthews_corrcoef
 
 from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
+from grover_hf._internals.records import plain
 from grover_hf.analysis.results.report import write_results
 from grover_hf.analysis.results.table import gather, markdown
 from grover_hf.baselines.report import BaselinePlan, score_baseline
@@ -43,21 +44,21 @@ def score(dataset, tmp_path):
 
 def test_tfidf_finds_what_frequencies_tell(score, dataset, tmp_path):
     report = score(tokenizer="kmer-3", stride=1, max_trees=100)
-    assert report == json.loads((tmp_path / "scores" / "score" / "metrics.json").read_text())
-    low, high = report["ci95"]["mcc"]
-    assert 0.25 < low < report["metrics"]["mcc"] < high <= 1
-    assert report["model"]["trees"] == 100
-    assert report["dataset"]["sha256"] == read_facts(dataset, "kmer-4.by-column")["sha256"]
+    assert report.as_dict() == json.loads((tmp_path / "scores" / "score" / "metrics.json").read_text())
+    low, high = report.ci95["mcc"]
+    assert 0.25 < low < report.metrics["mcc"] < high <= 1
+    assert report.model.trees == 100
+    assert report.dataset.sha256 == read_facts(dataset, "kmer-4.by-column").sha256
     predictions = read_predictions(tmp_path / "scores" / "score")
     found = matthews_corrcoef(predictions.labels, predictions.predicted[0])
-    assert found == pytest.approx(report["metrics"]["mcc"])
+    assert found == pytest.approx(report.metrics["mcc"])
 
 
 def test_the_majority_knows_nothing_and_gc_content_all_there_is(score):
     majority, gc = score(method="majority"), score(method="gc")
-    assert (majority["metrics"]["mcc"], majority["metrics"]["auroc"]) == (0, 0.5)
-    assert majority["metrics"]["accuracy"] == pytest.approx(2 / 3, abs=0.01)
-    assert gc["metrics"]["mcc"] > 0.4
+    assert (majority.metrics["mcc"], majority.metrics["auroc"]) == (0, 0.5)
+    assert majority.metrics["accuracy"] == pytest.approx(2 / 3, abs=0.01)
+    assert gc.metrics["mcc"] > 0.4
 
 
 def test_what_a_method_needs_is_said(score):
@@ -125,13 +126,13 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
 def test_runs_are_compared_row_by_row_and_only_on_one_build(score, tmp_path):
     first, second = score("gc", method="gc"), score("majority", method="majority")
     folder = tmp_path / "scores"
-    found = compare_runs(folder / "gc", folder / "majority", output=tmp_path / "difference.json")
-    assert found == json.loads((tmp_path / "difference.json").read_text())
-    result = found["differences"]["mcc"]
-    assert result["difference"] == pytest.approx(first["metrics"]["mcc"] - second["metrics"]["mcc"])
-    assert 0 < result["ci95"][0] < result["difference"] < result["ci95"][1]
+    comparison = compare_runs(folder / "gc", folder / "majority", output=tmp_path / "difference.json")
+    assert plain(comparison) == json.loads((tmp_path / "difference.json").read_text())
+    result = comparison.differences["mcc"]
+    assert result.difference == pytest.approx(first.metrics["mcc"] - second.metrics["mcc"])
+    assert 0 < result.ci95[0] < result.difference < result.ci95[1]
     path = folder / "majority" / "metrics.json"
-    path.write_text(path.read_text().replace(second["dataset"]["sha256"], "0" * 64))
+    path.write_text(path.read_text().replace(second.dataset.sha256, "0" * 64))
     with pytest.raises(InputError, match="only runs on one build of a dataset can be paired"):
         compare_runs(folder / "gc", folder / "majority")
     (folder / "gc" / "predictions.npz").unlink()

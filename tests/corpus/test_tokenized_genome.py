@@ -1,8 +1,11 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grover_hf.corpus.corpus_facts import Organism
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
@@ -130,9 +133,9 @@ def test_the_codes_of_a_chromosome_are_those_of_the_genome(simulated, write_fast
 
 
 def test_digests_and_counts_are_kept(tiny, encoder, write_fasta):
-    assert tiny.facts["genome"]["sha256"] == ReferenceGenome(write_fasta(TINY)).sha256()
+    assert tiny.facts.genome.sha256 == ReferenceGenome(write_fasta(TINY)).sha256()
     assert tiny.vocabulary_sha256 == encoder.vocabulary_sha256
-    assert (tiny.facts["n_tokens"], tiny.facts["n_bases"]) == (9, 15)
+    assert (tiny.facts.n_tokens, tiny.facts.n_bases) == (9, 15)
     assert tiny.input_ids.dtype == np.uint16
     assert isinstance(tiny.input_ids, np.memmap)
 
@@ -144,15 +147,15 @@ def test_kmers_leave_the_tail_of_a_segment_to_no_token(write_fasta, tmp_path):
     assert names(corpus, found) == ["ACTT", "GTTT"]
     assert found.ends.tolist() == [5, 14]
     # Tails of CTTAA|N, GTTT and TTTTT; a segment shorter than k is all tail.
-    assert (corpus.facts["n_bases"], corpus.facts["n_tail_bases"]) == (15, 3)
+    assert (corpus.facts.n_bases, corpus.facts.n_tail_bases) == (15, 3)
     short = ReferenceGenome(write_fasta(">a\nACGTACGNACNACGT\n", "short.fa"))
     facts = TokenizedGenome.build(short, KmerEncoder(4), tmp_path / "short").facts
-    assert (facts["n_tokens"], facts["n_bases"], facts["n_tail_bases"]) == (2, 13, 5)
+    assert (facts.n_tokens, facts.n_bases, facts.n_tail_bases) == (2, 13, 5)
 
 
 def test_ambiguous_bases_are_counted(write_fasta, encoder, tmp_path):
     genome = ReferenceGenome(write_fasta(">a\nACRYT\n>b\nAKT\n", "iupac.fa"))
-    assert TokenizedGenome.build(genome, encoder, tmp_path / "iupac").facts["n_ambiguous"] == 3
+    assert TokenizedGenome.build(genome, encoder, tmp_path / "iupac").facts.n_ambiguous == 3
 
 
 def test_a_damaged_folder_is_refused(tiny, tmp_path):
@@ -208,6 +211,78 @@ def test_a_failing_build_leaves_nothing(write_fasta, encoder, tmp_path):
 
 def test_another_format_is_refused(tiny, tmp_path):
     path = tmp_path / "corpus" / "corpus.json"
-    path.write_text(json.dumps({**tiny.facts, "format": 99}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
     with pytest.raises(InputError, match="format 99; this version reads 2"):
         TokenizedGenome.open(tmp_path / "corpus")
+
+
+def test_an_organism_stands_in_the_facts_and_none_where_nothing_is_known(write_fasta, encoder, tmp_path):
+    genome, human = ReferenceGenome(write_fasta(TINY)), Organism(species="Homo sapiens", taxon=9606)
+    for number, (given, known) in enumerate([(human, human), (Organism(), None), (None, None)]):
+        path = TokenizedGenome.build(genome, encoder, tmp_path / str(number), organism=given).path
+        assert TokenizedGenome.open(path).facts.genome.organism == known
+
+
+def changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("segments", lambda a: changed(a, (0, 3), -1)),
+        ("segments", lambda a: changed(a, (1, 3), 10**12)),
+        ("segments", lambda a: changed(a, (1, 3), 0)),
+        ("segments", lambda a: changed(a, (0, 1), -5)),
+        ("segments", lambda a: changed(a, (0, 2), 10**12)),
+        ("segments", lambda a: changed(a, (0, 0), 7)),
+        ("segments", lambda a: changed(a, (1, 1), 0)),
+        ("segments", lambda a: a[::-1]),
+        ("segments", lambda a: a[:0]),
+        ("segments", lambda a: a[:, :3]),
+        ("segments", lambda a: a.astype(np.int32)),
+        ("anchors", lambda a: np.zeros_like(a)),
+        ("anchors", lambda a: a[:-1]),
+        ("anchors", lambda a: a[::-1]),
+        ("anchors", lambda a: changed(a, 3, a[2])),
+        ("anchors", lambda a: a.astype(float)),
+    ],
+)
+def test_arrays_that_cannot_be_are_refused_at_opening(simulated, tmp_path, name, change):
+    _, corpus = simulated
+    copy = Path(shutil.copytree(corpus.path, tmp_path / "copy"))
+    array = np.load(copy / f"{name}.npy")
+    np.save(copy / f"{name}.npy", np.ascontiguousarray(change(array)))
+    with pytest.raises(InputError, match=r"is damaged \(it has .*make it again with `grover tokenize`"):
+        TokenizedGenome.open(copy)
+
+
+def test_ids_that_no_token_has_are_an_error_and_nothing_is_read_past_a_table(simulated, tmp_path):
+    _, corpus = simulated
+    copy = Path(shutil.copytree(corpus.path, tmp_path / "copy"))
+    ids = np.fromfile(copy / "ids.uint16", "<u2")
+    ids[1_000:1_200] = 65_535
+    ids.tofile(copy / "ids.uint16")
+    damaged = TokenizedGenome.open(copy)
+    chrom = damaged.chromosomes[0]
+    with pytest.raises(InputError, match="its tokens are damaged or were changed"):
+        damaged.tokens_in(Interval(chrom, 0, damaged.sizes[chrom]))
+    start = int(damaged.starts_of(0, np.array([1_100]))[0])
+    assert damaged.tokens_in_each([chrom], np.array([start]), np.array([start + 1])).input_ids.size > 0
+    with pytest.raises(InputError, match="its tokens are damaged or were changed"):
+        damaged.require_whole()
+
+
+def test_short_segments_are_tokenized_as_one_by_one(write_fasta, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    pieces = ["".join(rng.choice(list("ACGT"), rng.integers(1, 60))) for _ in range(400)]
+    genome = ReferenceGenome(write_fasta(">a\n" + "N".join(pieces) + "\n>b\n" + "NN".join(pieces[:7]) + "\n"))
+    monkeypatch.setattr("grover_hf.corpus.tokenized_genome._BASES_A_TASK", 50)
+    monkeypatch.setattr("grover_hf.corpus.tokenized_genome._SEGMENTS_A_TASK", 3)
+    encoder = KmerEncoder(3)
+    corpus = TokenizedGenome.build(genome, encoder, tmp_path / "corpus")
+    expected = [encoder.encode(piece) for piece in [*pieces, *pieces[:7]]]
+    expected = [ids[:-1] if ids[-1] == 1 else ids for ids in expected]
+    assert np.array_equal(corpus.input_ids, np.concatenate(expected))

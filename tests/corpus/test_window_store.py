@@ -8,8 +8,9 @@ from datasets import Dataset, Features, List, Value
 from grover_hf._internals.files import cache_dir
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
+from tests.made_up import dataset_facts
 
-FACTS = {"splits": {"train": 0, "test": 0}, "sha256": "0" * 64}
+FACTS = dataset_facts()
 N = {"train": 2_500, "test": 31}
 
 
@@ -38,7 +39,7 @@ def windows_of(store):
 
 
 def test_the_windows_of_a_split_are_its_rows(dataset, rows):
-    stores = open_windows(dataset, "bpe-600", FACTS)
+    stores = open_windows(dataset, FACTS)
     for name, n in N.items():
         assert windows_of(stores[name]) == rows[name]
         assert len(stores[name]) == n
@@ -48,17 +49,17 @@ def test_the_windows_of_a_split_are_its_rows(dataset, rows):
 def test_shards_are_joined_in_order(tmp_path, rows):
     for number, part in enumerate((rows["test"][:10], rows["test"][10:11], rows["test"][11:])):
         write_split(tmp_path / "kmer-6", f"test-{number:05}-of-00003", part)
-    stores = open_windows(tmp_path, "kmer-6", FACTS)
+    stores = open_windows(tmp_path, dataset_facts(config="kmer-6"))
     assert stores.keys() == {"test"}
     assert windows_of(stores["test"]) == rows["test"]
 
 
 def test_what_is_in_the_cache_is_mapped_and_not_made_again(dataset, rows):
-    path = open_windows(dataset, "bpe-600", FACTS)["train"].path
+    path = open_windows(dataset, FACTS)["train"].path
     before = path.stat()
     for parquet in dataset.rglob("*.parquet"):
         parquet.write_bytes(b"")
-    store = open_windows(dataset, "bpe-600", FACTS)["train"]
+    store = open_windows(dataset, FACTS)["train"]
     assert windows_of(store) == rows["train"]
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     for array in (store.input_ids, store.borders):
@@ -80,17 +81,17 @@ def test_what_is_in_the_cache_is_mapped_and_not_made_again(dataset, rows):
     ids=["a byte short", "half", "half a header", "empty", "a byte more", "another format", "of another dataset"],
 )
 def test_a_torn_or_foreign_file_in_the_cache_is_made_again(dataset, rows, spoil):
-    path = open_windows(dataset, "bpe-600", FACTS)["test"].path
+    path = open_windows(dataset, FACTS)["test"].path
     whole = path.read_bytes()
     path.write_bytes(spoil(whole))
-    assert windows_of(open_windows(dataset, "bpe-600", FACTS)["test"]) == rows["test"]
+    assert windows_of(open_windows(dataset, FACTS)["test"]) == rows["test"]
     assert path.read_bytes() == whole
 
 
 def test_another_dataset_has_another_file(dataset, rows):
-    first = open_windows(dataset, "bpe-600", FACTS)["test"]
+    first = open_windows(dataset, FACTS)["test"]
     write_split(dataset / "bpe-600", "test", rows["test"][::-1])
-    second = open_windows(dataset, "bpe-600", {**FACTS, "sha256": "1" * 64})["test"]
+    second = open_windows(dataset, dataset_facts(sha256="1" * 64))["test"]
     assert windows_of(second) == windows_of(first)[::-1]
 
 
@@ -98,12 +99,12 @@ def test_nothing_is_left_in_the_cache_of_a_conversion_that_fails(tmp_path, rows)
     write_split(tmp_path / "bpe-600", "test", rows["test"])
     write_split(tmp_path / "bpe-600", "train", rows["test"], dtype="int64")
     with pytest.raises(InputError, match=r"windows-train.parquet has no token ids to train on"):
-        open_windows(tmp_path, "bpe-600", FACTS)
+        open_windows(tmp_path, FACTS)
     assert not list((cache_dir() / "windows").iterdir())
 
 
 def test_a_worker_gets_the_path_and_no_tokens(dataset, rows):
-    store = open_windows(dataset, "bpe-600", FACTS)["train"]
+    store = open_windows(dataset, FACTS)["train"]
     sent = pickle.dumps(store)
     assert len(sent) < 1_000
     assert windows_of(pickle.loads(sent)) == rows["train"]

@@ -49,7 +49,7 @@ def test_bed_has_the_label_as_its_name_and_the_tokens_of_the_genome(
     for row in rows[::9]:
         found = corpora["bpe-600"].tokens_in(Interval(row["chrom"], row["start"], row["end"]))
         assert row["input_ids"] == found.input_ids.tolist()
-    assert (facts["dataset"], facts["config"]) == ("states", "bpe-600")
+    assert (facts.dataset, facts.config) == ("states", "bpe-600")
 
 
 def test_sense_turns_minus_intervals(build, bed, corpora):
@@ -70,7 +70,7 @@ def test_a_table_of_sequences_is_tokenized_alone_and_each_sequence_is_used_once(
     rows = [row for split in splits.values() for row in split]
     assert sorted(row["sequence"] for row in rows) == sorted(sequences)
     assert rows[5]["input_ids"] == KmerEncoder(4).encode(rows[5]["sequence"]).tolist()
-    assert facts["dropped"] == {"duplicate": 1}
+    assert facts.dropped == {"duplicate": 1}
 
 
 def test_a_split_column_is_obeyed(build, write, start_sites):
@@ -82,7 +82,7 @@ def test_a_split_column_is_obeyed(build, write, start_sites):
     expected = {(c, t): names[i % 4] for i, (c, t, _) in enumerate(start_sites)}
     for name, split in splits.items():
         assert {expected[row["chrom"], row["start"]] for row in split} == {name}
-    assert facts["dataset"] == "my_peaks"
+    assert facts.dataset == "my_peaks"
     with pytest.raises(InputError, match="split is holdout; train, validation, test are known"):
         build(write(text.replace("validation", "holdout")), split_by="column")
 
@@ -106,8 +106,8 @@ def test_a_fasta_file_is_tokenized_once_and_then_taken_from_the_cache(simulated_
     [
         (["0", "2", "0"], "classes 0, 2: integers must be 0, 1, 2"),
         (["0.5", "1.5", "2"], "labels such as 0.5 are measurements"),
-        (["a", "", "b"], "1 rows have no label, first row 2"),
-        (["a", "a", "a"], "has one class alone, 'a'"),
+        (["a", "", "b"], "1 rows have no label, the first is row 2"),
+        (["a", "a", "a"], "has only one class, 'a'"),
     ],
 )
 def test_labels_that_cannot_be_classes_are_refused(write, labels, message):
@@ -142,10 +142,10 @@ def test_what_contradicts_itself_is_refused(build, write, corpora, bed):
 def test_an_interval_on_both_strands_is_one_sequence_unless_it_is_read_along_them(build, write_bed, start_sites):
     both = [(c, t, t + 60, ("a", "b")[i % 2], 0, s) for i, (c, t, _) in enumerate(start_sites) for s in "+-"]
     splits, facts = build(write_bed(both, "both.bed"))
-    assert facts["dropped"]["duplicate"] == len(start_sites)
+    assert facts.dropped["duplicate"] == len(start_sites)
     assert sum(map(len, splits.values())) == len(start_sites)
     splits, facts = build(write_bed(both, "both.bed"), sense=True)
-    assert facts["dropped"]["duplicate"] == 0
+    assert facts.dropped["duplicate"] == 0
     opposite = [(c, t, t + 60, "ab"[s == "+"], 0, s) for c, t, _ in start_sites for s in "+-"]
     with pytest.raises(InputError, match="stand there again with another label"):
         build(write_bed(opposite, "both.bed"))
@@ -162,7 +162,7 @@ def test_long_sequences_take_no_more_memory_than_they_are_long():
 def test_a_folder_of_something_else_or_of_an_input_is_never_written_into(bed, corpora, tmp_path):
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "README.md").write_text("my notebook")
-    with pytest.raises(InputError, match="holds no dataset of ours"):
+    with pytest.raises(InputError, match="does not hold a dataset of ours"):
         prepare(plan(bed, corpus=corpora["bpe-600"].path), tmp_path / "project", overwrite=True)
     assert (tmp_path / "project" / "README.md").read_text() == "my notebook"
     with pytest.raises(InputError, match="is, or holds, the input"):
@@ -180,3 +180,14 @@ def test_sense_needs_strands(build, write):
     text = "chrom\tstart\tend\tlabel\n" + "".join(f"sim1\t{i}\t{i + 50}\t{i % 2}\n" for i in range(9_000, 9_100))
     with pytest.raises(InputError, match="rows without a strand"):
         build(write(text), sense=True)
+
+
+@pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "", " "])
+def test_a_label_that_r_and_pandas_write_for_a_missing_one_is_none(write, missing):
+    path = write(f"chrom\tstart\tend\tlabel\nc\t1\t5\ta\nc\t5\t9\t{missing}\nc\t9\t12\tb\n")
+    with pytest.raises(InputError, match="1 rows have no label, the first is row 2"):
+        labelled_rows(path)
+
+
+def test_a_bed_file_is_one_whatever_the_case_of_its_name(write):
+    assert labelled_rows(write("c\t1\t5\ta\nc\t5\t9\tb\n", "X.BED"))[1] == ["a", "b"]

@@ -56,9 +56,9 @@ def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak
         assert row["sequence"] == genome.fetch(Interval(row["chrom"], row["token_start"], row["token_end"]))
     assert {row["label"] for row in rows} == {0, 1}
     last = genome.chromosomes[-1]
-    assert facts["chromosomes_without_peaks"] == [last]
+    assert facts.details["chromosomes_without_peaks"] == [last]
     assert last not in {row["chrom"] for row in rows}
-    assert facts["dropped"]["on a chromosome without any peak"] > 0
+    assert facts.dropped["on a chromosome without any peak"] > 0
     assert f"rather than absent:\n{last}." in (folder / "README.md").read_text()
     golden_card(folder, "ctcf")
 
@@ -80,7 +80,7 @@ def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp
     # Older parsers are off by the last bit.
     assert [row.pop("p_value") for row in read] == pytest.approx([row.pop("p_value") for row in scanned])
     assert read == scanned
-    assert facts["occurrences"] == "FIMO's table"
+    assert facts.details["occurrences"] == "FIMO's table"
 
 
 def test_ambiguous_peaks_take_unbound_motifs_away_and_bound_ones_stay():
@@ -99,7 +99,7 @@ def test_ambiguous_peaks_take_unbound_motifs_away_and_bound_ones_stay():
 def test_the_best_hits_alone_can_be_used(build, motif, peaks):
     best, facts, _ = build(peaks, motif=motif, max_hits=100)
     everything, _, _ = build(peaks, motif=motif)
-    assert facts["config"] == "bpe-600.p-0.001-best-100"
+    assert facts.config == "bpe-600.p-0.001-best-100"
     assert len(best) <= 100
     limit = max(row["p_value"] for row in best)
     assert sum(row["p_value"] < limit for row in everything) <= len(best)
@@ -128,3 +128,20 @@ def test_by_locus_windows_that_overlap_stay_together(build, motif, peaks):
             if first["chrom"] == second["chrom"] and abs(first["start"] - second["start"]) < 1_001:
                 assert first["split"] == second["split"]
     assert np.unique([row["split"] for row in rows]).size == 3
+
+
+def test_the_background_is_a_choice_that_the_configuration_and_the_card_name(build, motif, peaks):
+    _, by_default, _ = build(peaks, motif=motif)
+    _, uniform, folder = build(peaks, motif=motif, background="uniform")
+    assert by_default.details["background_frequencies"] == [0.274552, 0.225448, 0.225448, 0.274552]
+    assert uniform.details["background_frequencies"] == [0.25] * 4
+    assert uniform.config == "bpe-600.p-0.001-background-uniform"
+    assert uniform.n_given != by_default.n_given
+    assert "on a background of A 0.25, C 0.25, G 0.25, T 0.25 (uniform)" in (folder / "README.md").read_text()
+
+
+def test_a_background_that_does_not_exist_or_of_fimos_own_table_is_refused(build, motif, peaks):
+    with pytest.raises(InputError, match="no background 'human'; there are fimo, uniform"):
+        build(peaks, motif=motif, background="human")
+    with pytest.raises(InputError, match="FIMO's table has p-values of its own background"):
+        build(peaks, hits=motif, background="uniform")

@@ -48,7 +48,7 @@ def test_windows_never_cross_an_n_run(built, simulated_fasta):
 def test_a_fifth_is_test_and_the_seed_decides(corpora, tmp_path):
     counts = [
         read_facts(build_genome_windows(corpora["bpe-600"].path, tmp_path / str(seed), tilings=5, seed=seed),
-                   "bpe-600")["splits"]
+                   "bpe-600").splits
         for seed in (0, 1)
     ]
     for splits in counts:
@@ -85,13 +85,13 @@ def test_two_configurations_share_a_folder_and_a_cache_and_keep_their_rows(built
 def test_the_card_has_digests_and_warns_of_overlapping_tilings(corpora, tmp_path, golden_card):
     once = build_genome_windows(corpora["bpe-600"].path, tmp_path / "once")
     twice = build_genome_windows(corpora["bpe-600"].path, tmp_path / "twice", tilings=2)
-    for digest in (corpora["bpe-600"].vocabulary_sha256, corpora["bpe-600"].facts["genome"]["sha256"]):
+    for digest in (corpora["bpe-600"].vocabulary_sha256, corpora["bpe-600"].facts.genome.sha256):
         assert digest in (once / "README.md").read_text()
     golden_card(once, "genome_windows")
     warning = "a test window of one tiling overlaps train windows"
     assert warning not in (once / "README.md").read_text()
     assert warning in (twice / "README.md").read_text()
-    assert read_facts(twice, "bpe-600")["splits"]["train"] > 1.5 * read_facts(once, "bpe-600")["splits"]["train"]
+    assert read_facts(twice, "bpe-600").splits["train"] > 1.5 * read_facts(once, "bpe-600").splits["train"]
 
 
 def test_the_folder_holds_parquet_card_and_facts_alone(built):
@@ -107,7 +107,7 @@ def test_what_is_there_is_not_replaced_unasked(built, corpora):
     with pytest.raises(InputError, match="is there already"):
         build_genome_windows(corpora["bpe-600"].path, built)
     build_genome_windows(corpora["bpe-600"].path, built, seed=5, overwrite=True)
-    assert read_facts(built, "bpe-600")["seed"] == 5
+    assert read_facts(built, "bpe-600").details["seed"] == 5
 
 
 def test_a_genome_too_small_for_two_splits_is_refused(write_fasta, tmp_path):
@@ -136,7 +136,7 @@ def test_by_block_no_base_of_a_test_window_lies_in_a_train_window(corpora, tmp_p
     built = build_genome_windows(
         corpora["bpe-600"].path, tmp_path / "w", tilings=tilings, split_by="block", block_bp=20_000
     )
-    assert read_facts(built, "bpe-600.by-block")["block_bp"] == 20_000
+    assert read_facts(built, "bpe-600.by-block").details["block_bp"] == 20_000
     splits = load_dataset(str(built), "bpe-600.by-block")
     train, test = covered(splits["train"]), covered(splits["test"])
     assert all(not (train[chrom] & test[chrom]).any() for chrom in set(train) & set(test))
@@ -146,8 +146,8 @@ def test_by_block_no_base_of_a_test_window_lies_in_a_train_window(corpora, tmp_p
 def test_by_block_windows_are_those_of_the_other_split_but_for_some_across_borders(built, corpora):
     build_genome_windows(corpora["bpe-600"].path, built, split_by="block", block_bp=20_000)
     facts = read_facts(built, "bpe-600.by-block")
-    n_dropped = facts["dropped"]["across a border between train and test"]
-    assert 0 < n_dropped == facts["n_given"] - sum(facts["splits"].values())
+    n_dropped = facts.dropped["across a border between train and test"]
+    assert 0 < n_dropped == facts.n_given - sum(facts.splits.values())
     rows = []
     for config in ("bpe-600", "bpe-600.by-block"):
         splits = load_dataset(str(built), config)
@@ -160,14 +160,14 @@ def test_by_block_windows_are_those_of_the_other_split_but_for_some_across_borde
     assert f"| windows left out, across a border between train and test | {n_dropped} |" in card
     assert "The split of bpe-600.by-block is by block: no base of a test window" in card
     assert "The split of bpe-600 is by window, 80 to 20" in card
-    assert load_dataset(str(built), split="test").num_rows == read_facts(built, "bpe-600")["splits"]["test"]
+    assert load_dataset(str(built), split="test").num_rows == read_facts(built, "bpe-600").splits["test"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split_by": "gene"}, "split_by is 'gene'; it is window or block"),
-        ({"block_bp": 10}, "block_bp is of the split by block"),
+        ({"split_by": "gene"}, "no split by 'gene'; there are window, block"),
+        ({"block_bp": 10}, "block_bp goes with the split by block"),
         ({"split_by": "block", "block_bp": 10}, "block_bp is 10; the longest interval has"),
         ({"split_by": "block"}, "too few for a train and a test split by blocks of 1,000,000 bp"),
     ],
@@ -181,5 +181,5 @@ def test_a_split_that_cannot_be_made_is_refused(corpora, tmp_path, options, mess
 def test_the_verb_takes_the_split_and_says_what_it_left_out(corpora, tmp_path, capsys):
     genome_windows(corpora["bpe-600"].path, tmp_path / "w", split_by="block", block_bp=20_000)
     facts = read_facts(tmp_path / "w", "bpe-600.by-block")
-    n_dropped = facts["n_given"] - sum(facts["splits"].values())
+    n_dropped = facts.n_given - sum(facts.splits.values())
     assert f"across a border between train and test {n_dropped}\n" in capsys.readouterr().out

@@ -59,7 +59,7 @@ def test_a_tokenizer_adds_the_ids_of_the_sequence_alone(source, tmp_path, simula
     folder = build_gue(source, "tf/0", tmp_path / "out", tokenizer=tmp_path / "tokenizer")
     for row in load_dataset(str(folder), "bpe-600", split="validation"):
         assert row["input_ids"] == encoder.encode(row["sequence"]).tolist()
-    assert read_facts(folder, "bpe-600")["vocabulary_sha256"] == encoder.vocabulary_sha256
+    assert read_facts(folder, "bpe-600").vocabulary_sha256 == encoder.vocabulary_sha256
 
 
 def test_two_tasks_never_share_a_folder(source, tmp_path, monkeypatch):
@@ -73,7 +73,7 @@ def test_two_tasks_never_share_a_folder(source, tmp_path, monkeypatch):
 
 def test_sequences_that_are_in_train_too_are_counted(source, tmp_path, golden_card):
     folder = build_gue(source, "tf/0", tmp_path / "out")
-    assert read_facts(folder, "sequences")["in_train"] == {"dev": 0, "test": 1}
+    assert read_facts(folder, "sequences").details["in_train"] == {"dev": 0, "test": 1}
     assert "| test rows whose sequence is in train too | 1 |" in (folder / "README.md").read_text()
     golden_card(folder, "gue")
 
@@ -83,9 +83,9 @@ def test_sequences_that_are_in_train_too_are_counted(source, tmp_path, golden_ca
     [
         (lambda text: text.rsplit("\n", 2)[0] + "\n", r"\(200, 60, 59\) rows .* has \(200, 60, 60\)"),
         (lambda text: text.replace(",1\n", ",7\n", 1), "labels 0 to 7; 0 to 1 are known"),
-        (lambda text: text.replace("A", "U", 1), "line 2: .* is no sequence"),
-        (lambda text: text.replace("sequence,label", "seq,label"), "no CSV with the columns"),
-        (lambda text: text.replace(",1\n", ",yes\n", 1), "no CSV with the columns"),
+        (lambda text: text.replace("A", "U", 1), "test.csv, row 2 has 'U' at position"),
+        (lambda text: text.replace("sequence,label", "seq,label"), "is not a CSV with the columns"),
+        (lambda text: text.replace(",1\n", ",yes\n", 1), "is not a CSV with the columns"),
     ],
 )
 def test_files_that_are_not_those_of_the_benchmark_are_refused(source, tmp_path, change, message):
@@ -99,5 +99,5 @@ def test_files_that_are_not_those_of_the_benchmark_are_refused(source, tmp_path,
 def test_missing_files_and_unknown_subsets_are_named(source, tmp_path):
     with pytest.raises(InputError, match="There is no .*tf/1/train.csv"):
         build_gue(source, "tf/1", tmp_path / "out")
-    with pytest.raises(InputError, match="no human subset 'virus'"):
+    with pytest.raises(InputError, match="GUE has no human task 'virus'"):
         build_gue(source, "virus", tmp_path / "out")

@@ -35,7 +35,7 @@ def test_the_label_is_the_k_bases_after_the_fiftieth_and_the_tokens_end_there(bu
         assert row["sequence"] == genome.fetch(Interval(row["chrom"], row["start"], row["start"] + 50))
         assert names[row["label"]] == genome.fetch(Interval(row["chrom"], row["end"], row["end"] + k))
         assert row["input_ids"] == encoder.encode(row["sequence"]).tolist()
-    assert (len(rows), facts["n_rows"]) == (2_000, 2_000)
+    assert (len(rows), facts.details["n_rows"]) == (2_000, 2_000)
 
 
 def test_80_20_with_a_tenth_of_train_for_validation_and_the_same_rows_for_every_tokenizer(
@@ -43,7 +43,7 @@ def test_80_20_with_a_tenth_of_train_for_validation_and_the_same_rows_for_every_
 ):
     rows, facts, _ = build()
     golden_card(tmp_path / "next-3", "next_kmer")
-    shares = {name: n / 2_000 for name, n in facts["splits"].items()}
+    shares = {name: n / 2_000 for name, n in facts.splits.items()}
     assert shares == pytest.approx({"train": 0.72, "validation": 0.08, "test": 0.2}, abs=0.04)
     other, _, _ = build("kmer-6")
     assert [(r["chrom"], r["start"], r["label"], r["split"]) for r in rows] == [
@@ -54,7 +54,7 @@ def test_80_20_with_a_tenth_of_train_for_validation_and_the_same_rows_for_every_
 def test_right_aligned_drops_first_bases_so_that_no_tail_is_left(build):
     tailed, _, _ = build("kmer-6")
     rows, facts, _ = build("kmer-6", right_aligned=True)
-    assert facts["config"] == "kmer-6.right-aligned"
+    assert facts.config == "kmer-6.right-aligned"
     unknown = 1
     for row, other in zip(rows, tailed, strict=True):
         assert other["input_ids"][-1] == unknown
@@ -71,11 +71,11 @@ def test_fewer_pieces_than_asked_are_all_used_and_said(build, caplog, simulated_
     with caplog.at_level(logging.WARNING):
         rows, facts, _ = build(n_rows=10**6, chromosomes=["sim3"])
     assert "fewer than 1,000,000, all are used" in caplog.text
-    assert len(rows) == facts["n_pieces"]
+    assert len(rows) == facts.details["n_pieces"]
     codes = ReferenceGenome(simulated_fasta).codes("sim3")
     whole = codes[: codes.size // 56 * 56].reshape(-1, 56)
-    assert facts["n_pieces"] == int((whole < 4).all(1).sum())
-    assert facts["n_pieces_with_n"] == len(whole) - facts["n_pieces"]
+    assert facts.details["n_pieces"] == int((whole < 4).all(1).sum())
+    assert facts.details["n_pieces_with_n"] == len(whole) - facts.details["n_pieces"]
 
 
 def test_one_folder_holds_one_k(build, tmp_path, simulated_fasta):

@@ -48,9 +48,9 @@ def test_rows_are_those_of_the_files_with_a_twentieth_of_train_for_validation(so
     assert row["input_ids"] == KmerEncoder(4).encode(row["sequence"]).tolist()
     assert splits["train"].features["label"].names == ["no enhancer", "enhancer"]
     facts = read_facts(folder, "kmer-4")
-    assert facts["as_published"]
+    assert facts.details["as_published"]
     in_train = set(splits["train"]["sequence"])
-    assert facts["test_rows_in_train"] == sum(s in in_train for s in splits["test"]["sequence"]) > 10
+    assert facts.details["test_rows_in_train"] == sum(s in in_train for s in splits["test"]["sequence"]) > 10
     # A sequence that occurs twice is on one side.
     both = set(splits["train"]["sequence"]) & set(splits["validation"]["sequence"])
     assert not both
@@ -85,7 +85,7 @@ def test_other_numbers_of_rows_than_published_are_said(source, tmp_path, caplog,
     ("text", "message"),
     [
         (">x\nACGT\n", "does not end in .LABEL"), (">x|5\nACGT\n", r"labels \[5\]; 0 to 1 are known"),
-        (">x|0\nACZT\n", "is no sequence over"), ("ACGT\n", "is no FASTA file"),
+        (">x|0\nACZT\n", "test.fna, row 1 has 'Z' at position 2"), ("ACGT\n", "is not a FASTA file"),
     ],
 )
 def test_damaged_files_are_refused(source, tmp_path, text, message):
@@ -97,5 +97,5 @@ def test_damaged_files_are_refused(source, tmp_path, text, message):
 def test_unknown_tasks_and_missing_files_are_named(source):
     with pytest.raises(InputError, match="no human task 'H3'; it has promoter_all"):
         plan(source, "H3")
-    with pytest.raises(InputError, match="nor .fasta, .fa or .parquet"):
+    with pytest.raises(InputError, match="nor a file that ends in .fasta, .fa, .parquet"):
         plan(source, "promoter_all")

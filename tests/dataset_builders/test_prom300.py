@@ -129,12 +129,12 @@ def test_sense_reads_minus_promoters_as_their_reverse_complement(build, corpora,
             assert row["sequence"] == exact
             assert row["input_ids"] == encoder.encode(exact).tolist()
         assert sorted(row["sequence"]) == sorted(exact)
-    assert facts["config"] == "bpe-600.sense"
+    assert facts.config == "bpe-600.sense"
 
 
 def test_what_is_shuffled_and_who_reads_it_are_two_choices(build, corpora, tmp_path):
     rows, facts = build(shuffle_unit="kmer-4")
-    assert (facts["config"], facts["shuffle_unit"]) == ("bpe-600.shuffled-kmer-4", "kmer-4")
+    assert (facts.config, facts.details["shuffle_unit"]) == ("bpe-600.shuffled-kmer-4", "kmer-4")
     unit, reader = KmerEncoder(4), corpora["bpe-600"].encoder
     for original, copy in pairs(rows)[::5]:
         _, starts, ends = unit.encode_with_offsets(original["sequence"])
@@ -144,7 +144,7 @@ def test_what_is_shuffled_and_who_reads_it_are_two_choices(build, corpora, tmp_p
         assert copy["sequence"] == "".join(units[i] for i in order)
         assert copy["input_ids"] == reader.encode(copy["sequence"]).tolist()
         assert copy["sequence"] != original["sequence"]
-    assert build(corpus="kmer-4", shuffle_unit=str(corpora["bpe-600"].path / "tokenizer"))[1]["config"] == (
+    assert build(corpus="kmer-4", shuffle_unit=str(corpora["bpe-600"].path / "tokenizer"))[1].config == (
         "kmer-4.shuffled-bpe-600"
     )
 
@@ -184,12 +184,12 @@ def test_what_was_dropped_is_counted_by_reason(
     ]
     sites = [(c, t, t + 1, ".", 1, s) for c, t, s in start_sites]
     rows, facts = build(file=write_bed(sites + extra, "dirty.bed"))
-    assert facts["dropped"] == {
+    assert facts.dropped == {
         "duplicate": 1, "chromosome not in the genome": 1, "past the end of the chromosome": 2,
         "overlaps N, or bases that no token covers": 1,
     }
     assert len(rows) == 2 * len(start_sites)
-    assert facts["n_given"] == len(start_sites) + 5
+    assert facts.n_given == len(start_sites) + 5
     card = (tmp_path / "prom300" / "README.md").read_text()
     assert "| past the end of the chromosome | 2 |" in card
     golden_card(tmp_path / "prom300", "prom300")
@@ -199,7 +199,7 @@ def test_too_few_initiators_are_a_warning_of_another_assembly(build, caplog):
     with caplog.at_level(logging.WARNING):
         _, facts = build()
     # The made-up start sites are anywhere.
-    assert facts["initiator_share"] < 0.4
+    assert facts.details["initiator_share"] < 0.4
     assert "Are they of another assembly" in caplog.text
 
 

@@ -39,7 +39,7 @@ def test_each_region_gives_31_windows_of_1001_bp_300_apart_three_of_them_with_it
             assert row["sequence"] == spelled
             assert row["token_start"] <= row["start"]
             assert row["token_end"] >= row["end"]
-    assert len(regions) == facts["n_promoters"]
+    assert len(regions) == facts.details["n_promoters"]
     for (_, tss), rows in regions.items():
         starts = sorted(row["start"] for row in rows)
         assert starts == list(range(tss - 5_000, tss - 5_000 + 31 * 300, 300))
@@ -51,7 +51,7 @@ def test_by_promoter_no_base_is_in_two_splits(build):
     spans = {
         name: [(row["chrom"], row["start"], row["end"]) for row in split] for name, split in splits.items()
     }
-    assert facts["config"] == "bpe-600.by-promoter"
+    assert facts.config == "bpe-600.by-promoter"
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         for chrom, start, end in spans[second]:
             assert not any(c == chrom and s < end and start < e for c, s, e in spans[first])
@@ -59,7 +59,7 @@ def test_by_promoter_no_base_is_in_two_splits(build):
 
 def test_ten_kb_on_each_side_are_a_variant_and_no_flank_is_narrower_than_a_window(build):
     splits, facts = build(flank_bp=1_500)
-    assert facts["config"] == "bpe-600.flank-1500"
-    assert sum(map(len, splits.values())) == facts["n_promoters"] * 7
+    assert facts.config == "bpe-600.flank-1500"
+    assert sum(map(len, splits.values())) == facts.details["n_promoters"] * 7
     with pytest.raises(InputError, match="flank_bp is 900"):
         build(flank_bp=900)

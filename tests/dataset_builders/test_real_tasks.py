@@ -50,8 +50,8 @@ def test_prom300(hg19, epd, tmp_path):
     genome, corpus = hg19
     folder = prepare(prom300.plan(corpus.path, **epd), tmp_path / "prom300")
     facts = read_facts(folder, "bpe-600")
-    assert (facts["n_given"], sum(facts["splits"].values())) == (29_598, 2 * 401)
-    assert 0.6 < facts["initiator_share"] < 0.8
+    assert (facts.n_given, sum(facts.splits.values())) == (29_598, 2 * 401)
+    assert 0.6 < facts.details["initiator_share"] < 0.8
     rows = [row for split in load_dataset(str(folder)).values() for row in split if not row["shuffled"]]
     follow(rows[::10], genome, corpus)
     # NOC2L of EPDnew, chr1:959255 in hg38, reads from 894,635 backwards in hg19.
@@ -68,8 +68,8 @@ def test_promscan(hg19, epd, tmp_path):
     genome, corpus = hg19
     folder = prepare(promscan.plan(corpus.path, **epd, split_by="promoter"), tmp_path / "promscan")
     facts = read_facts(folder, "bpe-600.by-promoter")
-    assert (facts["n_promoters"], sum(facts["splits"].values())) == (398, 398 * 31)
-    assert sum(facts["classes"]["start site"].values()) == 398 * 3
+    assert (facts.details["n_promoters"], sum(facts.splits.values())) == (398, 398 * 31)
+    assert sum(facts.details["classes"]["start site"].values()) == 398 * 3
     follow(load_dataset(str(folder), split="test").select(range(0, 600, 60)), genome, corpus)
 
 
@@ -82,8 +82,8 @@ def test_ctcf(hg19, real_data, tmp_path):
     )
     facts = read_facts(prepare(made, tmp_path / "ctcf"), "bpe-600")
     # The DREAM challenge held chromosomes 1, 8 and 21 out; chrM has no peak.
-    assert facts["chromosomes_without_peaks"] == ["chr1", "chr21", "chrM"]
-    bound, unbound = (sum(facts["classes"][name].values()) for name in ("bound", "unbound"))
+    assert facts.details["chromosomes_without_peaks"] == ["chr1", "chr21", "chrM"]
+    bound, unbound = (sum(facts.details["classes"][name].values()) for name in ("bound", "unbound"))
     assert (bound, unbound) == (219, 1_960)
     follow(load_dataset(str(tmp_path / "ctcf"), split="validation").select(range(0, 150, 15)), genome, corpus)
     strong = [row for s in load_dataset(str(tmp_path / "ctcf")).values() for row in s if row["p_value"] < 1e-6]

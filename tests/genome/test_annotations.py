@@ -1,23 +1,9 @@
 import gzip
 
-import pandas as pd
 import pytest
 
 from grover_hf.errors import InputError
-from grover_hf.genome.annotations import lift_over, read_bed, read_fimo, read_intervals, read_promoters
-
-
-@pytest.fixture
-def write(tmp_path):
-    def make(text, name="file.bed"):
-        path = tmp_path / name
-        if name.endswith(".gz"):
-            path.write_bytes(gzip.compress(text.encode()))
-        else:
-            path.write_text(text)
-        return path
-
-    return make
+from grover_hf.genome.annotations import read_bed, read_fimo, read_intervals
 
 
 def columns(table, *names):
@@ -39,13 +25,13 @@ def test_narrow_peak_with_a_dot_for_a_strand_is_plus(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chrom\tstart\tend\nchr1\t1\t2\n", "start is 'start', no integer. BED has no header"),
-        ("chr1\t5\t4\n", r"row 1 .*: chr1:5-4 is not an interval"),
+        ("chrom\tstart\tend\nchr1\t1\t2\n", "start is 'start', not an integer. BED has no header"),
+        ("chr1\t5\t4\n", r"line 1: chr1:5-4 is not an interval"),
         ("chr1\t-5\t4\n", "chr1:-5-4 is not an interval"),
-        ("chr1\t5\t5\nchr1\t7\t7\n", "has 2 intervals of no base. Do its positions count from 1"),
+        ("chr1\t5\t5\nchr1\t7\t7\n", "line 1, and 1 more: an interval of no base. Do its positions"),
         ("chr1\t5\n", "2 columns; BED has chrom, start and end"),
         ("chr1\t5\t6\nchr1\t5\n", "has 2 columns, the first line 3"),
-        ("chr1\t5.5\t6\n", "start is '5.5', no integer"),
+        ("chr1\t5.5\t6\n", "start is '5.5', not an integer"),
         ("", "no line with an interval"),
     ],
 )
@@ -60,40 +46,6 @@ def test_a_missing_and_a_binary_file_are_refused(tmp_path):
     (tmp_path / "x.bed").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="cannot be read as text"):
         read_bed(tmp_path / "x.bed")
-
-
-# NOC2L and KLHL17 of EPDnew human 006 (hg38), in each of EPD's forms.
-FORMS = {
-    "one.bed": "chr1\t959255\t959256\tNOC2L_1\t1\t-\nchr1\t960632\t960633\tKLHL17_1\t1\t+\n",
-    "epd.bed": (
-        "chr1\t959245\t959305\tNOC2L_1\t900\t-\t959245\t959256\n"
-        "chr1\t960583\t960643\tKLHL17_1\t900\t+\t960632\t960643\n"
-    ),
-    "epd.sga": "NC_000001.11\tTSS\t959256\t-\t1\tNOC2L_1\nNC_000001.11\tTSS\t960633\t+\t1\tKLHL17_1\n",
-    "epd.fps": (
-        "FP   NOC2L_1             :+S  EU:NC_000001.11      1-    959256 ; 11100.\n"
-        "FP   KLHL17_1            :+S  EU:NC_000001.11      1+    960633 ; 11101.\n"
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_all_forms_of_epd_give_the_same_start_sites(write, name):
-    assert columns(read_promoters(write(FORMS[name], name)), "chrom", "tss", "strand", "name") == [
-        ("chr1", 959255, "-", "NOC2L_1"), ("chr1", 960632, "+", "KLHL17_1"),
-    ]
-
-
-def test_intervals_that_are_no_start_sites_are_refused(write):
-    with pytest.raises(InputError, match="its intervals have 300 to 300 bp. A start site is an interval of 1 bp"):
-        read_promoters(write("chr1\t100\t400\tx\t0\t+\n"))
-    with pytest.raises(InputError, match="not an FP line of EPD"):
-        read_promoters(write("FP nonsense\n"))
-
-
-def test_refseq_accessions_of_x_y_and_m_are_named(write):
-    lines = [f"NC_0000{n}.11\tTSS\t5\t+\t1\tx\n" for n in ("22", "23", "24")] + ["NC_012920.1\tTSS\t5\t+\t1\tx\n"]
-    assert read_promoters(write("".join(lines), "x.sga"))["chrom"].tolist() == ["chr22", "chrX", "chrY", "chrM"]
 
 
 def test_fimo_counts_from_one_and_includes_the_end(write):
@@ -114,35 +66,6 @@ def test_tables_of_intervals_need_their_columns(write):
         read_intervals(write("chrom\tstart\nchr1\t5\n", "t.tsv"))
 
 
-CHAIN = """chain 1000 chrA 200 + 0 100 chrB 300 + 50 150 1
-100
-
-chain 900 chrA 200 + 150 200 chrC 60 - 5 55 2
-50
-
-chain 800 chrA 200 + 90 100 chrD 99 + 0 10 3
-10
-"""
-
-
-def test_lift_over_moves_turns_and_counts(write):
-    sites = pd.DataFrame({"chrom": "chrA", "tss": [10, 120, 160, 95], "strand": ["+", "+", "+", "-"], "name": "x"})
-    lifted, lost = lift_over(sites, write(CHAIN, "x.chain"))
-    # A minus-strand target counts from its end: 60 - 1 - (5 + 10).
-    assert columns(lifted, "chrom", "tss", "strand") == [("chrB", 60, "+"), ("chrC", 44, "-")]
-    assert lost == {
-        "lift-over: no place in the other assembly": 1, "lift-over: several places in the other assembly": 1,
-    }
-
-
-def test_what_is_no_chain_is_refused(write, tmp_path):
-    sites = pd.DataFrame({"chrom": ["a"], "tss": [1], "strand": ["+"], "name": ["x"]})
-    with pytest.raises(InputError, match="is not a chain file"):
-        lift_over(sites, write("chain what\n", "bad.chain"))
-    with pytest.raises(InputError, match="no file"):
-        lift_over(sites, tmp_path / "none.chain")
-
-
 def test_a_hash_in_a_field_stays_and_one_before_the_header_is_taken_away(write):
     text = "# made by hand\n#chrom\tstart\tend\tlabel\nc\t1\t5\tT#1\n#c\t2\t6\tno\nc\t3\t7\tNA\n"
     table = read_intervals(write(text, "t.tsv"))
@@ -154,13 +77,100 @@ def test_a_table_without_rows_is_refused(write):
         read_intervals(write("chrom\tstart\tend\n", "t.tsv"))
 
 
-@pytest.mark.parametrize("text", ["chr1\t5\t6\n", "chr1\t5\t6\tx\t1\t.\n", "NC_000001.11\tTSS\t9\t0\t1\tx\n"])
-def test_start_sites_without_a_strand_are_refused(write, text):
-    with pytest.raises(InputError, match="1 start sites have no strand"):
-        read_promoters(write(text))
-
-
 def test_a_p_value_that_is_no_number_is_refused(write):
     header = "sequence_name\tstart\tstop\tstrand\tp-value\n"
     with pytest.raises(InputError, match="p-value 'nope' is not a number"):
         read_fimo(write(header + "c\t1\t5\t+\tnope\n", "fimo.tsv"))
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("-", "-"), ("- ", "-"), (" -", "-"), ("+", "+"), (".", "+"), ("*", "+"), ("", "+"), (" . ", "+")],
+)
+def test_fields_lose_the_white_space_around_them_and_strands_are_read(write, given, read):
+    for text, name in (
+        (f"chr1 \t1\t 5\ta\t0\t{given}\n", "x.bed"),
+        (f"chrom, start, end, name, score, strand\nchr1, 1, 5, a, 0, {given}\n", "x.csv"),
+        (f"chrom\tstart\tend\tname\tscore\tstrand\nchr1\t1 \t5\ta\t0\t{given}\n", "x.tsv"),
+    ):
+        path = write(text, name)
+        table = read_bed(path) if name == "x.bed" else read_intervals(path)
+        assert columns(table, "chrom", "start", "end", "strand") == [("chr1", 1, 5, read)]
+        assert table.attrs["has_strands"] == (given.strip() in ("+", "-"))
+
+
+@pytest.mark.parametrize("strand", ["-1", "1", "minus", "plus", "reverse", "?", "+-", "\u2212"])
+def test_what_is_no_strand_is_refused_with_its_line(write, strand):
+    for text, name in (
+        (f"#x\nchr1\t1\t5\ta\t0\t+\nchr1\t1\t5\ta\t0\t{strand}\n", "x.bed"),
+        (f"chrom,start,end,strand\nchr1,1,5,+\nchr1,1,5,{strand}\n", "x.csv"),
+    ):
+        path = write(text, name)
+        with pytest.raises(InputError, match="line 3: the strand is"):
+            read_bed(path) if name == "x.bed" else read_intervals(path)
+
+
+def test_granges_tables_count_from_one_where_their_width_says_so(write, caplog):
+    header = "seqnames\tstart\tend\twidth\tstrand\tlabel\n"
+    closed = read_intervals(write(header + "chr1\t51\t90\t40\t+\ta\nchr1\t1\t1\t1\t*\tb\n", "t.tsv"))
+    assert columns(closed, "chrom", "start", "end", "strand") == [("chr1", 50, 90, "+"), ("chr1", 0, 1, "+")]
+    assert "count from 1" in caplog.text
+    half_open = read_intervals(write(header + "chr1\t50\t90\t40\t+\ta\n", "t.tsv"))
+    assert columns(half_open, "start", "end") == [(50, 90)]
+    for text in (header + "chr1\t50\t90\t40\t+\ta\nchr1\t51\t90\t40\t+\ta\n",
+                 "seqnames\tstart\tend\nchr1\t51\t90\n"):
+        with pytest.raises(InputError, match="no column width shows it. Do they"):
+            read_intervals(write(text, "t.tsv"))
+    with pytest.raises(InputError, match="line 2: chr1:0-9 is not an interval: 1 <= start"):
+        read_intervals(write(header + "chr1\t0\t9\t10\t+\ta\n", "t.tsv"))
+
+
+def test_a_quote_in_a_table_with_tabs_is_a_letter_and_swallows_no_rows(write):
+    text = 'chrom\tstart\tend\tname\nc\t1\t5\t"a\nc\t2\t6\tb\nc\t3\t7\t5\' end"\n'
+    assert columns(read_intervals(write(text, "t.tsv")), "start", "name") == [(1, '"a'), (2, "b"), (3, '5\' end"')]
+    assert len(read_bed(write("c\t1\t5\t\"a\nc\t2\t6\tb\n"))) == 2
+
+
+def test_quotes_in_a_table_with_commas_are_read_line_by_line(write):
+    text = 'chrom,start,end,name\nc,1,5,"a, b"\nc,2,6,"say ""x"""\n'
+    assert columns(read_intervals(write(text, "t.csv")), "name") == [("a, b",), ('say "x"',)]
+    with pytest.raises(InputError, match="line 2: its quotes are not closed"):
+        read_intervals(write('chrom,start,end,name\nc,1,5,"a\nc,2,6,b\n', "t.csv"))
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_a_row_with_more_or_fewer_columns_is_refused(write, separator):
+    for row in (["c", "1", "5", "a", "b"], ["c", "1", "5"]):
+        lines = [["chrom", "start", "end", "name"], ["c", "1", "5", "a"], row]
+        text = "\n".join(separator.join(line) for line in lines) + "\n"
+        with pytest.raises(InputError, match=rf"line 3: .* has {len(row)} columns, .* 4"):
+            read_intervals(write(text, "t.csv" if separator == "," else "t.tsv"))
+
+
+def test_what_a_table_is_separated_by_is_seen_in_its_header_whatever_its_name(write):
+    for name in ("t.csv", "t.CSV", "t.tsv", "t.txt"):
+        for separator in "\t,":
+            text = separator.join(["chrom", "start", "end"]) + "\n" + separator.join(["c", "1", "5"]) + "\n"
+            assert columns(read_intervals(write(text, name)), "chrom", "start", "end") == [("c", 1, 5)]
+
+
+def test_line_ends_a_byte_order_mark_and_gzip_without_its_name_do_not_matter(write, tmp_path):
+    text = "chr1\t1\t5\nchr2\t2\t6\n"
+    for data in (text.replace("\n", "\r\n"), text.replace("\n", "\r"), "\ufeff" + text, text + "\n \n"):
+        for packed in (data.encode(), gzip.compress(data.encode())):
+            (tmp_path / "x.bed").write_bytes(packed)
+            assert columns(read_bed(tmp_path / "x.bed"), "chrom", "start") == [("chr1", 1), ("chr2", 2)]
+    (tmp_path / "x.bed").write_bytes(gzip.compress(text.encode() * 100)[:-9])
+    with pytest.raises(InputError, match=r"x.bed cannot be read"):
+        read_bed(tmp_path / "x.bed")
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e400", "0x5", "", "five", "1.5"])
+def test_a_position_that_is_no_integer_names_its_line(write, value):
+    with pytest.raises(InputError, match=r"line 2: end is .* not an integer"):
+        read_bed(write(f"chr1\t1\t5\nchr1\t1\t{value}\n"))
+
+
+def test_columns_that_mean_the_same_are_refused(write):
+    with pytest.raises(InputError, match="has the column chrom more than once"):
+        read_intervals(write("chrom\tchr\tstart\tend\nc\tc\t1\t5\n", "t.tsv"))

@@ -1,37 +1,35 @@
 """The cards of models, whole, against what stands in tests/golden: digests, versions and dates are left open."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
+from grover_hf.corpus.corpus_facts import GenomeFacts, Organism
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
-from grover_hf.hub.cards import finetuned_card, pretrained_card, read_card, write_card
+from grover_hf.hub.cards import finetuned_card, masked_example, pretrained_card, read_card, write_card
 from grover_hf.hub.publications import License, corpus_publication, tokenizer_publication
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from tests.golden_files import hold_against_golden
-from tests.hub.made_here import METRICS
+from tests.made_up import dataset_identity, finetuning_report, pretraining_report, training
 
-VERSIONS = {"python": "3.11.7", "grover-hf": "0.1.0"}
-PRETRAINING = {
-    "task": "masked-token", "model": {"size": "tiny", "parameters": 564_193},
-    "dataset": {
-        "name": "genome-windows", "config": "bpe-600", "vocabulary_sha256": "ab" * 32, "sha256": "cd" * 32,
-        "genome": {"name": "sim.fa", "sha256": "ef" * 32},
-    },
-    "split": "test", "n_windows": 40, "metrics": METRICS, "processes": 2, "versions": VERSIONS,
-    "date": "2026-01-01",
-}
-FINETUNING = {
-    "task": "prom300", "n_rows": 613, "split": "test", "processes": 1, "versions": VERSIONS,
-    "dataset": {
-        "name": "prom300", "config": "bpe-600", "sha256": "cd" * 32, "vocabulary_sha256": "ab" * 32,
-        "retokenized": False,
-    },
-    "metrics": {"mcc": 0.457, "accuracy": 0.72, "f1": 0.7, "auroc": 0.8},
-    "standard_deviation": {"mcc": 0.012, "accuracy": 0.01, "f1": 0.02, "auroc": None},
-    "ci95": {"mcc": [0.39, 0.52]}, "date": "2026-01-01", "seeds": [{"seed": 0}, {"seed": 1}],
-}
+MADE = {"versions": {"python": "3.11.7", "grover-hf": "0.1.0"}, "date": "2026-01-01"}
+HUMAN = Organism(species="Homo sapiens", assembly="hg19", taxon=9606)
+GENOME = GenomeFacts(name="sim.fa", sha256="ef" * 32, organism=HUMAN)
+PRETRAINING = pretraining_report(
+    processes=2, dataset=dataset_identity(name="genome-windows", genome=GENOME), **MADE
+)
+FINETUNING = finetuning_report(
+    dataset=dataset_identity(retokenized=False, genome=GENOME),
+    metrics={"mcc": 0.457, "accuracy": 0.72, "f1": 0.7, "auroc": 0.8},
+    standard_deviation={"mcc": 0.012, "accuracy": 0.01, "f1": 0.02, "auroc": None},
+    seeds=[training(0), training(1)], **MADE,
+)
+EXAMPLE = "ACGT[MASK]TTGACA"
 RECIPE = {"model": "PoetschLab/GROVER", "learning_rate": 4e-4, "max_steps": 1000, "random_weights": False}
 
 
@@ -39,12 +37,12 @@ RECIPE = {"model": "PoetschLab/GROVER", "learning_rate": 4e-4, "max_steps": 1000
 def cards(simulated_fasta, simulated_merges, tmp_path):
     """All cards that are made from facts here, by name."""
     encoder = GenomeEncoder(simulated_merges)
-    corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, tmp_path / "corpus")
+    corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, tmp_path / "corpus", organism=HUMAN)
     tokenizer = tokenizer_publication(corpus.path / "tokenizer", "lab/tokens", License("mit"))
     genome = corpus_publication(corpus.path, "lab/genome", License("mit"))
     made = {
-        "pretrained": pretrained_card(PRETRAINING, RECIPE, "bpe-600"),
-        "in_training": pretrained_card({**PRETRAINING, "metrics": {}, "step": 500}, RECIPE, "bpe-600"),
+        "pretrained": pretrained_card(PRETRAINING, RECIPE, "bpe-600", EXAMPLE),
+        "in_training": pretrained_card(replace(PRETRAINING, metrics={}, step=500), RECIPE, "bpe-600", EXAMPLE),
         "finetuned": finetuned_card(FINETUNING, RECIPE, ["shuffled", "promoter"]),
         "tokenizer": tokenizer.files["README.md"].decode(),
         "corpus": genome.files["README.md"].decode(),
@@ -58,7 +56,7 @@ def test_a_card_is_what_stands_in_the_golden_file(cards, name):
 
 
 def test_a_card_that_was_read_and_written_is_the_same():
-    text = pretrained_card(PRETRAINING, RECIPE, "bpe-600")
+    text = pretrained_card(PRETRAINING, RECIPE, "bpe-600", EXAMPLE)
     once = write_card(*read_card(text))
     assert read_card(once) == read_card(text)
     assert write_card(*read_card(once)) == once
@@ -66,6 +64,52 @@ def test_a_card_that_was_read_and_written_is_the_same():
 
 def test_a_folder_of_this_machine_is_in_no_card(tmp_path):
     recipe = {**RECIPE, "model": str(tmp_path), "dataset": str(tmp_path / "data")}
-    for card in (pretrained_card(PRETRAINING, recipe, "bpe-600"), finetuned_card(FINETUNING, recipe, ["a", "b"])):
+    pretrained = pretrained_card(PRETRAINING, recipe, "bpe-600", EXAMPLE)
+    for card in (pretrained, finetuned_card(FINETUNING, recipe, ["a", "b"])):
         assert str(tmp_path.parent) not in card
         assert "base_model" not in card
+
+
+def test_a_card_says_whose_genome_it_is_where_that_is_known_and_is_silent_where_it_is_not(cards):
+    for name, card in cards.items():
+        assert "Homo sapiens (taxon 9606), hg19" in card, name
+    unknown = replace(PRETRAINING, dataset=dataset_identity(genome=GenomeFacts(name="sim.fa", sha256="ef" * 32)))
+    assert "sim.fa (SHA-256" in pretrained_card(unknown, RECIPE, "bpe-600", EXAMPLE)
+
+
+def test_the_example_is_of_the_windows_middle_with_its_middle_token_masked(simulated_merges):
+    encoder = GenomeEncoder(simulated_merges)
+    letters = "".join(np.random.default_rng(0).choice(list("ACGT"), 3_000))
+    ids = encoder.encode(letters)
+    before, after = masked_example(ids, encoder.tokens).split("[MASK]")
+    middle = encoder.tokens[ids[len(ids) // 2]]
+    assert before + middle + after in letters
+    assert len(before) > 80 < len(after)
+    assert masked_example(ids[:1], encoder.tokens) == "[MASK]"
+    short = masked_example(ids[:4], encoder.tokens).split("[MASK]")
+    assert encoder.tokens[ids[2]].join(short) == "".join(encoder.tokens[i] for i in ids[:4])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# no metadata\n", "has no metadata"), ("\n---\na: 1\n---\n", "has no metadata"),
+        ("---\na: 1\n", "has no metadata"),
+        ("---\na: [\n---\nx", "are not YAML"), ("---\n- a\n---\nx", "are not names with values"),
+        ("---\n1: a\n---\nx", "are not names with values"), ("---\n\n---\nx", "are empty"),
+    ],
+)
+def test_what_huggingface_hub_reads_as_a_card_without_metadata_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        read_card(text)
+
+
+def test_scores_are_in_the_index_as_the_library_reads_it():
+    data = ModelCard(pretrained_card(PRETRAINING, RECIPE, "bpe-600", EXAMPLE)).data
+    scores = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert scores == {name: PRETRAINING.metrics[name] for name in ("accuracy", "perplexity")}
+    assert {(r.task_type, r.dataset_name, r.dataset_config, r.dataset_split) for r in data.eval_results} == {
+        ("fill-mask", "genome-windows", "bpe-600", "test")
+    }
+    unscored = pretrained_card(replace(PRETRAINING, metrics={}, step=500), RECIPE, "bpe-600", EXAMPLE)
+    assert "model-index" not in read_card(unscored)[0]

@@ -73,6 +73,7 @@ def test_a_snapshot_of_a_revision_has_its_files_alone(hub, folders, tmp_path):
     publish(model_publication(folders["masked"], repo, LICENSE))
     commit = hub.commits(repo)[-1].oid
     hub.commit(repo, {"later.txt": b"a later commit"})
-    files = {path.name for path in Path(snapshot_download(repo, revision=commit)).iterdir()}
+    folder = Path(snapshot_download(repo, revision=commit))
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == hub.commits(repo)[-2].files.keys()
     assert "later.txt" not in files

@@ -52,14 +52,14 @@ def test_a_paired_difference_is_that_of_the_means_and_narrower_than_that_of_two_
     second = np.stack([np.where(hard | (rng.random(500) < 0.04), 1 - labels, labels) for _ in range(2)])
     found = paired_difference(labels, first, second, rng=rng, n_resamples=2_000)["mcc"]
     mcc = [np.mean([sk.matthews_corrcoef(labels, p) for p in predicted]) for predicted in (first, second)]
-    assert found["difference"] == pytest.approx(mcc[0] - mcc[1])
-    low, high = found["ci95"]
-    assert 0 < low < found["difference"] < high
-    assert found["p_value"] < 0.01
+    assert found.difference == pytest.approx(mcc[0] - mcc[1])
+    low, high = found.ci95
+    assert 0 < low < found.difference < high
+    assert found.p_value < 0.01
     alone = mean_intervals(labels, first, rng=rng)["mcc"]
     assert high - low < 0.6 * (alone[1] - alone[0])
     same = paired_difference(labels, first, first, rng=rng, n_resamples=100)["mcc"]
-    assert (same["difference"], same["p_value"]) == (0, 1)
+    assert (same.difference, same.p_value) == (0, 1)
 
 
 def test_intervals_hold_the_score_and_shrink_with_more_rows():

@@ -123,7 +123,7 @@ def test_intervals_are_those_of_the_bootstrap_with_that_seed(make):
     )
     probabilities = torch.from_numpy(logits).softmax(1).numpy()
     expected = bootstrap_intervals(labels, probabilities, rng=np.random.default_rng(3))
-    assert {name: found[f"{name}_ci95"] for name in expected} == expected
+    assert {name: tuple(found[f"{name}_ci95"]) for name in expected} == expected
 
 
 def test_softmax_of_large_logits_is_finite_and_keeps_their_order():
@@ -139,9 +139,9 @@ def test_logits_keep_their_double_precision():
 @pytest.mark.parametrize(
     ("predictions", "references", "message"),
     [
-        ([[np.nan, 1.0], [0.5, 0.5]], [0, 1], r"predictions has 1 of 2 rows that are no finite .* row 0: \[nan"),
+        ([[np.nan, 1.0], [0.5, 0.5]], [0, 1], r"predictions has 1 of 2 rows that are not finite .* row 0: \[nan"),
         ([[0.5, 0.5], [np.inf, 0.5]], [0, 1], "the first is row 1"),
-        ([[0.5, None], [0.5, 0.5]], [0, 1], "no finite numbers"),
+        ([[0.5, None], [0.5, 0.5]], [0, 1], "not finite numbers"),
         ([0.1, 0.9], [0, 1], r"predictions has shape \(2,\); it must be one row of numbers"),
         (np.zeros((2, 2, 2)), [0, 1], r"predictions has shape \(2, 2, 2\)"),
         ([[0.5, 0.5], [0.5]], [0, 1], "predictions must be one row of numbers, equally many"),
@@ -244,7 +244,7 @@ def test_nothing_masked_says_so(make):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"nll": [np.nan, 1.0]}, "nll has 1 of 2 rows that are no finite numbers"),
+        ({"nll": [np.nan, 1.0]}, "nll has 1 of 2 rows that are not finite numbers"),
         ({"nll": [-0.7, -1.0]}, "nll has -1; give -log p"),
         ({"nll": [[0.7], [1.0]]}, r"nll has shape \(2, 1\)"),
         ({"nll": [0.7]}, "There are 1 of nll, 2 of rank, 2 of references"),

@@ -105,5 +105,5 @@ def test_loss_and_rank_are_those_of_each_row_and_ties_count_against_it(tokens):
 def test_probabilities_that_are_no_numbers_are_refused(value):
     log_p = np.full((3, V), -2, np.float32)
     log_p[1] = value
-    with pytest.raises(InputError, match="no finite numbers: the model is broken"):
+    with pytest.raises(InputError, match="not finite numbers: the model is broken"):
         PredictionTally(V).add(log_p, np.array([8, 9, 10]))

@@ -40,7 +40,7 @@ def trajectory(inputs, run):
     """Train; return the loss and the norm of the gradients of each step, and the scores."""
     with logged_every(1):
         report = train("pretrain", {**inputs, **RECIPE, "output": str(run)})
-    scores = {name: report["metrics"][name] for name in ("n_masked", "perplexity", "bits_per_base")}
+    scores = {name: report.metrics[name] for name in ("n_masked", "perplexity", "bits_per_base")}
     return {"loss": logged(run, "loss"), "grad_norm": logged(run, "grad_norm"), **scores}
 
 

@@ -13,7 +13,7 @@ from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.masking import IGNORED
-from grover_hf.metrics.report import read_metrics
+from grover_hf.metrics.report import Difference, Masking, read_metrics
 from grover_hf.tokenization.kmer import KmerEncoder
 from tests.training.launches import windows_like
 from training.evaluate import evaluate, main
@@ -75,28 +75,28 @@ def judge(trained, tmp_path, monkeypatch):
 
 def test_the_scores_of_the_model_are_those_of_its_training(found, trained):
     scores, before = read_metrics(found), read_metrics(trained)
-    assert scores["metrics"].keys() > before["metrics"].keys()
-    for name, value in before["metrics"].items():
-        assert scores["metrics"][name] == pytest.approx(value, rel=1e-5), name
-    assert scores["dataset"] == scores["trained_on"] == before["dataset"]
-    assert scores["share_of_bases_seen_in_training"] == 0
+    assert scores.metrics.keys() > before.metrics.keys()
+    for name, value in before.metrics.items():
+        assert scores.metrics[name] == pytest.approx(value, rel=1e-5), name
+    assert scores.dataset == scores.trained_on == before.dataset
+    assert scores.share_of_bases_seen_in_training == 0
 
 
 def test_both_baselines_stand_beside_the_model_with_intervals(found):
     content = read_metrics(found)
-    for scores in (content, *content["baselines"].values()):
+    for scores in (content, *content.baselines.values()):
         for name in ("perplexity", "perplexity_at_mask", "accuracy", "bits_per_base", "accuracy_top_10_percent"):
-            low, high = scores["ci95"][name]
-            assert low < scores["metrics"][name] < high
-        assert np.shape(scores["ci95"]["accuracy_top_k"]) == (60, 2)
-        assert scores["metrics"]["n_masked"] == content["metrics"]["n_masked"]
-    for scores in content["baselines"].values():
+            low, high = scores.ci95[name]
+            assert low < scores.metrics[name] < high
+        assert np.shape(scores.ci95["accuracy_top_k"]) == (60, 2)
+        assert scores.metrics["n_masked"] == content.metrics["n_masked"]
+    for scores in content.baselines.values():
         # What can be seen is the true token about half of the time.
-        assert scores["metrics"]["perplexity_at_mask"] > 1.2 * scores["metrics"]["perplexity"]
+        assert scores.metrics["perplexity_at_mask"] > 1.2 * scores.metrics["perplexity"]
 
 
 def test_there_are_a_line_for_each_type_of_token_and_figures(found):
-    metrics = read_metrics(found)["metrics"]
+    metrics = read_metrics(found).metrics
     with open(found / "per_token.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 604
@@ -108,12 +108,12 @@ def test_there_are_a_line_for_each_type_of_token_and_figures(found):
 
 def test_a_model_that_has_learnt_nothing_is_said_not_to_beat_the_counts(found):
     content = read_metrics(found)
-    difference = content["model_minus_baseline"]["neighbour_counts"]
-    both = (content, content["baselines"]["neighbour_counts"])
-    model, counts = (np.log(scores["metrics"]["perplexity"]) for scores in both)
-    assert difference["nats_per_token"]["difference"] == pytest.approx(model - counts, rel=1e-4)
-    assert difference["bits_per_token"]["difference"] == pytest.approx((model - counts) / np.log(2), rel=1e-4)
-    assert difference["nats_per_token"]["ci95"][0] > 0
+    difference = content.model_minus_baseline["neighbour_counts"]
+    both = (content, content.baselines["neighbour_counts"])
+    model, counts = (np.log(scores.metrics["perplexity"]) for scores in both)
+    assert difference["nats_per_token"].difference == pytest.approx(model - counts, rel=1e-4)
+    assert difference["bits_per_token"].difference == pytest.approx((model - counts) / np.log(2), rel=1e-4)
+    assert difference["nats_per_token"].ci95[0] > 0
     assert "does NOT beat the neighbour counts: a table" in summary(content)
 
 
@@ -127,30 +127,31 @@ def test_a_model_that_knows_more_is_said_to_beat_them_and_one_that_may_is_not(ju
 
     monkeypatch.setattr(MaskedModel, "log_probabilities", knows)
     content = judge()
-    assert content["metrics"]["perplexity"] == pytest.approx(2)
-    assert content["metrics"]["accuracy"] == 1
+    assert content.metrics["perplexity"] == pytest.approx(2)
+    assert content.metrics["accuracy"] == 1
     assert "\nThe model beats the neighbour counts." in summary(content)
-    content["model_minus_baseline"]["neighbour_counts"]["nats_per_token"]["ci95"] = [-0.1, 0.1]
+    differences = content.model_minus_baseline["neighbour_counts"]
+    differences["nats_per_token"] = Difference(difference=0.0, ci95=(-0.1, 0.1))
     assert "does NOT beat the neighbour counts: the difference may be zero" in summary(content)
 
 
 def test_the_masking_may_be_another_and_more_passes_mask_more_tokens(judge):
     found = judge(p_select=0.022, p_mask=0.0, p_random=0.0, passes=5, overwrite=True)
-    assert found["masking"] == {"p_select": 0.022, "p_mask": 0.0, "p_random": 0.0, "passes": 5}
-    n_tokens = found["metrics"]["n_masked"] / 0.022 / 5 / found["n_windows"]
+    assert found.masking == Masking(p_select=0.022, p_mask=0.0, p_random=0.0, passes=5)
+    n_tokens = found.metrics["n_masked"] / 0.022 / 5 / found.n_windows
     assert 200 < n_tokens < 600
     # Everything can be seen: who knows that is sure.
-    for scores in found["baselines"].values():
-        assert scores["metrics"]["perplexity"] == 1
-        assert "perplexity_at_mask" not in scores["metrics"]
+    for scores in found.baselines.values():
+        assert scores.metrics["perplexity"] == 1
+        assert "perplexity_at_mask" not in scores.metrics
     assert "at [MASK] alone" not in summary(found)
 
 
 def test_windows_of_other_data_are_judged_and_what_the_model_was_trained_on_is_said(judge, by_block):
     found = judge(dataset=by_block)
-    assert found["dataset"]["config"] == "bpe-600.by-block"
-    assert found["trained_on"]["config"] == "bpe-600"
-    assert 0.5 < found["share_of_bases_seen_in_training"] < 1
+    assert found.dataset.config == "bpe-600.by-block"
+    assert found.trained_on.config == "bpe-600"
+    assert 0.5 < found.share_of_bases_seen_in_training < 1
     assert "of the judged bases lie in windows that the model was trained on" in summary(found)
 
 
@@ -158,8 +159,8 @@ def test_of_several_tilings_the_first_is_judged(judge, by_block):
     table = pd.concat(map(pd.read_parquet, sorted(Path(by_block).glob("*/*test*.parquet"))))
     n_of_all_tilings = len(table)
     judged = judge(dataset=by_block, windows=n_of_all_tilings)
-    assert 0 < judged["n_windows"] < 0.5 * n_of_all_tilings
-    assert judge(dataset=by_block, windows=5, overwrite=True)["n_windows"] == 5
+    assert 0 < judged.n_windows < 0.5 * n_of_all_tilings
+    assert judge(dataset=by_block, windows=5, overwrite=True).n_windows == 5
 
 
 def test_a_model_alone_is_judged_with_the_masking_and_the_windows_that_are_named(judge, trained, inputs):
@@ -171,8 +172,8 @@ def test_a_model_alone_is_judged_with_the_masking_and_the_windows_that_are_named
     with pytest.raises(InputError, match="has no recipe: say --p-select and --p-mask and --p-random"):
         judge(**alone, overwrite=True)
     found = judge(**alone, p_select=0.15, p_mask=0.8, p_random=0.1, overwrite=True)
-    assert found["metrics"] == within_run["metrics"]
-    assert found["trained_on"] is found["share_of_bases_seen_in_training"] is None
+    assert found.metrics == within_run.metrics
+    assert found.trained_on is found.share_of_bases_seen_in_training is None
 
 
 def copied(trained, folder):
@@ -203,7 +204,7 @@ def test_windows_that_are_not_those_of_the_training_are_refused(judge, trained, 
     other = windows_like(tmp_path / "other", inputs, lambda splits: splits | {"test": splits["train"]})
     with pytest.raises(InputError, match="was trained on build .* which may be split otherwise"):
         judge(run=str(run), trained_on=other)
-    assert judge(run=str(run), trained_on=inputs["dataset"])["share_of_bases_seen_in_training"] == 0
+    assert judge(run=str(run), trained_on=inputs["dataset"]).share_of_bases_seen_in_training == 0
 
 
 def test_data_that_cannot_be_judged_are_refused(judge, inputs, simulated_fasta, tmp_path):

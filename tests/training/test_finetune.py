@@ -89,22 +89,22 @@ def recipe(task, tiny_model, tmp_path):
 def test_a_run_learns_and_writes_what_the_contract_says(recipe, tmp_path, task):
     report = finetune(recipe(epochs=8, seeds=[3, 5]))
     run = tmp_path / "run"
-    assert report == json.loads((run / "metrics.json").read_text())
+    assert report.as_dict() == json.loads((run / "metrics.json").read_text())
     assert sorted(path.name for path in run.iterdir()) == [
         "log.jsonl", "metrics.json", "model", "predictions.npz", "recipe.yaml"
     ]
-    assert report["metrics"]["mcc"] > 0.8
-    each = [training["metrics"]["mcc"] for training in report["seeds"]]
-    assert [training["seed"] for training in report["seeds"]] == [3, 5]
-    assert report["metrics"]["mcc"] == pytest.approx(np.mean(each))
-    assert report["standard_deviation"]["mcc"] == pytest.approx(np.std(each, ddof=1))
-    assert report["ci95"]["mcc"][0] <= report["metrics"]["mcc"] <= report["ci95"]["mcc"][1]
-    assert report["dataset"]["sha256"] == read_facts(task, report["dataset"]["config"])["sha256"]
+    assert report.metrics["mcc"] > 0.8
+    each = [training.metrics["mcc"] for training in report.seeds]
+    assert [training.seed for training in report.seeds] == [3, 5]
+    assert report.metrics["mcc"] == pytest.approx(np.mean(each))
+    assert report.standard_deviation["mcc"] == pytest.approx(np.std(each, ddof=1))
+    assert report.ci95["mcc"][0] <= report.metrics["mcc"] <= report.ci95["mcc"][1]
+    assert report.dataset.sha256 == read_facts(task, report.dataset.config).sha256
     predictions = read_predictions(run)
     assert predictions.labels.tolist() == load_dataset(str(task), split="test")["label"][:]
     assert [matthews_corrcoef(predictions.labels, p) for p in predictions.predicted] == pytest.approx(each)
     card = (run / "model" / "README.md").read_text()
-    assert f"| mcc | {report['metrics']['mcc']:.4f} |" in card
+    assert f"| mcc | {report.metrics['mcc']:.4f} |" in card
     assert {json.loads(line)["seed"] for line in (run / "log.jsonl").read_text().splitlines()} == {3, 5}
 
 
@@ -119,7 +119,7 @@ def test_the_model_folder_gives_the_predictions_of_its_best_seed(recipe, tmp_pat
     sequences = load_dataset(str(task), split="test")["sequence"][:]
     with torch.no_grad():
         logits = model(**tokenizer(sequences, return_tensors="pt", padding=True)).logits
-    best = int(np.argmax([training["validation_mcc"] for training in report["seeds"]]))
+    best = int(np.argmax([training.validation_mcc for training in report.seeds]))
     expected = read_predictions(tmp_path / "run").probabilities[best]
     np.testing.assert_allclose(torch.softmax(logits, 1), expected, atol=1e-5)
     answer = pipeline("text-classification", model=str(tmp_path / "run" / "model"), device="cpu")(sequences[0])
@@ -130,15 +130,15 @@ def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(recipe, 
     first = finetune(recipe())
     again = finetune(recipe(output=str(tmp_path / "again")))
     other = finetune(recipe(output=str(tmp_path / "other"), seeds=[1]))
-    assert first["metrics"] == again["metrics"]
-    assert first["metrics"]["auroc"] != other["metrics"]["auroc"]
+    assert first.metrics == again.metrics
+    assert first.metrics["auroc"] != other.metrics["auroc"]
 
 
 def test_the_best_weights_by_validation_are_tested_and_patience_ends_a_training(recipe):
     report = finetune(recipe(epochs=30, patience=2, learning_rate=1e-3))
     steps_an_epoch = 9
-    assert report["seeds"][0]["steps"] < 30 * steps_an_epoch
-    assert report["seeds"][0]["validation_mcc"] > 0.9
+    assert report.seeds[0].steps < 30 * steps_an_epoch
+    assert report.seeds[0].validation_mcc > 0.9
 
 
 def test_random_weights_leave_the_pretrained_ones_out(recipe, tiny_model, tmp_path):
@@ -157,7 +157,7 @@ def test_ids_of_another_vocabulary_are_refused_unless_the_sequences_are_to_be_re
     with pytest.raises(InputError, match=r"has ids of vocabulary .* Say --retokenize true"):
         finetune(recipe(model=str(other)))
     report = finetune(recipe(model=str(other), retokenize=True))
-    assert report["dataset"]["retokenized"]
+    assert report.dataset.retokenized
 
 
 def test_a_model_of_another_architecture_reads_sequences_with_its_own_tokenizer(recipe, tmp_path):
@@ -171,8 +171,8 @@ def test_a_model_of_another_architecture_reads_sequences_with_its_own_tokenizer(
 
     folder = save_model(KmerEncoder(6), tmp_path / "esm", config_class=esm, model_class=EsmForMaskedLM)
     report = finetune(recipe(model=str(folder), retokenize=True, dropout=None))
-    assert report["model"]["parameters"] > 0
-    assert 0 <= report["metrics"]["auroc"] <= 1
+    assert report.model.parameters > 0
+    assert 0 <= report.metrics["auroc"] <= 1
 
 
 def test_a_dataset_that_others_made_needs_sequence_and_label_alone(recipe, tmp_path, task):
@@ -183,7 +183,7 @@ def test_a_dataset_that_others_made_needs_sequence_and_label_alone(recipe, tmp_p
         (tmp_path / "plain").mkdir(exist_ok=True)
         split.to_parquet(tmp_path / "plain" / f"{name}.parquet")
     report = finetune(recipe(dataset=str(tmp_path / "plain")))
-    assert report["dataset"]["sha256"] is None
+    assert report.dataset.sha256 is None
     without = plain.remove_columns("label")
     (tmp_path / "without").mkdir()
     for name, split in without.items():
@@ -209,7 +209,7 @@ def test_longer_inputs_than_the_model_takes_are_refused_or_cut_into_windows_and_
         assert batch["input_ids"][:, 0].tolist() == [2] * len(windows)
         assert set(np.concatenate([window["input_ids"] for window in windows]).tolist()) == set(whole)
     report = finetune(recipe(max_tokens=8, long_input="windows", epochs=2))
-    assert report["n_rows"] == len(ids)
+    assert report.n_rows == len(ids)
 
 
 def test_logits_of_windows_are_averaged_by_row():
@@ -220,8 +220,8 @@ def test_logits_of_windows_are_averaged_by_row():
 def test_lora_trains_a_part_and_leaves_a_plain_model(recipe, tmp_path, tiny_model):
     report = finetune(recipe(lora_rank=4, learning_rate=1e-2, epochs=2, seeds=[0, 1]))
     # Two matrices of 4 x 128 for query and value in each of two layers; pooler and head are trained whole.
-    assert report["model"]["trained"] == 2 * 2 * 2 * 4 * 128 + (128 * 128 + 128) + (2 * 128 + 2)
-    best = int(np.argmax([training["validation_mcc"] for training in report["seeds"]]))
+    assert report.model.trained == 2 * 2 * 2 * 4 * 128 + (128 * 128 + 128) + (2 * 128 + 2)
+    best = int(np.argmax([training.validation_mcc for training in report.seeds]))
     folders = tiny_model, tmp_path / "run" / "model"
     before, after = (load_file(folder / "model.safetensors") for folder in folders)
     query, key = (f"bert.encoder.layer.0.attention.self.{name}.weight" for name in ("query", "key"))
@@ -269,7 +269,7 @@ def test_a_run_that_is_there_is_not_replaced_unasked(recipe):
     finetune(recipe())
     with pytest.raises(InputError, match="is there already"):
         finetune(recipe())
-    assert finetune(recipe(overwrite=True, seeds=[1]))["seed"] == 1
+    assert finetune(recipe(overwrite=True, seeds=[1])).seed == 1
 
 
 @pytest.mark.parametrize("path", sorted((RECIPES / "finetune").glob("*.yaml")), ids=lambda path: path.stem)
@@ -304,7 +304,7 @@ def test_a_stopped_run_goes_on_after_the_seeds_that_it_finished(recipe, tmp_path
         finetune(recipe(seeds=[0, 1, 2], resume=True, learning_rate=1e-5))
     report = finetune(recipe(seeds=[0, 1, 2], resume=True))
     assert trained == [0, 1, 2, 2]
-    assert report["metrics"] == straight["metrics"]
+    assert report.metrics == straight.metrics
     first, second = (load_file(tmp_path / run / "model" / "model.safetensors") for run in ("straight", "run"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(InputError, match="is finished"):
@@ -354,7 +354,7 @@ def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_i
         patch.setattr(FinetuneTrainer, "after_step", after)
         with pytest.raises(Preempted, match="after step 2 of seed 1; the seeds that are finished are kept"):
             finetune(recipe(seeds=[0, 1]))
-    assert finetune(recipe(seeds=[0, 1], resume=True))["metrics"] == straight["metrics"]
+    assert finetune(recipe(seeds=[0, 1], resume=True)).metrics == straight.metrics
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def test_a_run_does_not_go_on_with_other_rows_or_weights_of_the_same_name(
     with pytest.raises(InputError, match="was begun with another sha256"):
         finetune(resumed)
     shutil.copy(tiny_model / "model.safetensors", model)
-    assert finetune(resumed)["model"]["sha256"] == weights_sha256(tiny_model)
+    assert finetune(resumed).model.sha256 == weights_sha256(tiny_model)
 
 
 def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes_on(
@@ -417,9 +417,9 @@ def test_a_model_of_the_hub_is_the_same_commit_for_all_seeds_and_when_a_run_goes
     interrupted_in_seed_1(made, move_on)
     assert api.repo_info(repo_id).sha != first
     report = finetune(dataclasses.replace(made, resume=True))
-    assert report["model"]["revision"] == first
+    assert report.model.revision == first
     straight = finetune(recipe(model=str(tiny_model), output=str(tmp_path / "straight"), seeds=[0, 1]))
-    assert report["metrics"] == straight["metrics"]
+    assert report.metrics == straight.metrics
 
 
 @pytest.mark.slow
@@ -449,7 +449,7 @@ def test_a_seed_whose_training_has_ended_is_scored_though_sigterm_came(recipe, t
     straight = finetune(recipe(output=str(tmp_path / "straight"), **few))
     monkeypatch.setattr(FinetuneTrainer, "after_step", after)
     monkeypatch.setattr(FinetuneTrainer, "prediction_step", predicted)
-    assert finetune(recipe(**few))["metrics"] == straight["metrics"]
+    assert finetune(recipe(**few)).metrics == straight.metrics
     assert loading
     with pytest.raises(Preempted, match="after step 1 of seed 1"):
         finetune(recipe(output=str(tmp_path / "two"), seeds=[0, 1], **few))

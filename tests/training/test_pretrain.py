@@ -18,16 +18,16 @@ from training.trainers.loss import global_cross_entropy
 def test_a_run_writes_what_the_contract_says(recipe):
     report = pretrain(recipe())
     run = Path(recipe().output)
-    assert report == json.loads((run / "metrics.json").read_text())
+    assert report.as_dict() == json.loads((run / "metrics.json").read_text())
     for name in ("recipe.yaml", "log.jsonl", "model/model.safetensors", "model/tokenizer.json", "model/README.md"):
         assert (run / name).exists(), name
-    metrics = report["metrics"]
+    metrics = report.metrics
     assert 0 <= metrics["accuracy"] <= metrics["accuracy_top_10_percent"] <= 1
     assert len(metrics["accuracy_top_k"]) == 60
     # Near the start the model knows no more than the frequencies, and no less than nothing.
     assert 100 < metrics["perplexity"] < 609
-    assert report["schema"] == 1
-    assert len(report["dataset"]["vocabulary_sha256"]) == len(report["dataset"]["sha256"]) == 64
+    assert report.schema == 1
+    assert len(report.dataset.vocabulary_sha256) == len(report.dataset.sha256) == 64
     card = (run / "model" / "README.md").read_text()
     assert f"| perplexity | {metrics['perplexity']:.1f} |" in card
     assert card.startswith("---\nlibrary_name: transformers\n")
@@ -109,10 +109,10 @@ def test_the_card_carries_seed_digests_and_versions(recipe, tmp_path):
     report = pretrain(recipe(max_steps=1, seed=11))
     card = (tmp_path / "run" / "model" / "README.md").read_text()
     assert "| seed | 11 |" in card
-    dataset = report["dataset"]
-    for digest in (dataset["vocabulary_sha256"], dataset["sha256"][:16], dataset["genome"]["sha256"]):
+    dataset = report.dataset
+    for digest in (dataset.vocabulary_sha256, dataset.sha256[:16], dataset.genome.sha256):
         assert f"`{digest}`" in card
-    assert all(f"{name} {version}" in card for name, version in report["versions"].items())
+    assert all(f"{name} {version}" in card for name, version in report.versions.items())
 
 
 def test_a_launch_may_not_ask_for_another_precision_than_the_recipe(recipe, monkeypatch):

@@ -37,7 +37,7 @@ def trained(inputs, tmp_path_factory):
         # Transformers 4 leaves the precision in the environment.
         with logged_every(1), mock.patch.dict(os.environ):
             report = launches.train("pretrain", common | changes)
-        return np.array(logged(run, "loss")), run, report["metrics"]
+        return np.array(logged(run, "loss")), run, report.metrics
 
     return train
 

@@ -25,10 +25,11 @@ from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.metrics.classification import classification_metrics, mean_intervals, paired_difference
 from grover_hf.metrics.predictions import Predictions, predictions_of, read_predictions, write_predictions
-from grover_hf.metrics.report import read_metrics, write_metrics
+from grover_hf.metrics.report import BaselineModel, read_metrics, write_metrics
 from grover_hf.model import grover_config
 from grover_hf.tokenization.bpe_training import train_bpe
 from grover_hf.tokenization.merges import MergeTable
+from tests.made_up import baseline_report, dataset_identity, finetuning_report, training
 from training import finetune, pretrain, vocabulary_sweep
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
@@ -170,7 +171,7 @@ def pretend_finished(recipe, sha256="rows"):
     run_folder = Path(recipe.output)
     (run_folder / "model").mkdir(parents=True, exist_ok=True)
     write_recipe(run_folder, dataclasses.asdict(recipe))
-    write_metrics(run_folder, {"dataset": {"sha256": sha256}})
+    write_metrics(run_folder, finetuning_report(dataset=dataset_identity(sha256=sha256)))
 
 
 def test_a_run_is_finished_by_its_metrics_its_recipe_and_its_rows(finetune_recipe):
@@ -280,7 +281,7 @@ def pretended(in_process, monkeypatch):
     def pretend(recipe_class, kind):
         def main(words):
             recipe = recipe_from_command_line(recipe_class, kind, words)
-            pretend_finished(recipe, read_facts(recipe.dataset, recipe.dataset_config)["sha256"])
+            pretend_finished(recipe, read_facts(recipe.dataset, recipe.dataset_config).sha256)
 
         return main
 
@@ -299,9 +300,9 @@ def test_a_sweep_ends_with_a_table_and_a_figure_of_what_was_trained(settings, tm
     }
     assert set(table["vocabulary"]) == {"bpe-20", "kmer-3"}
     line = table.set_index("vocabulary").loc["kmer-3"]
-    of_run = read_metrics(output / "finetune" / "next-2mer" / "kmer-3")["metrics"]
+    of_run = read_metrics(output / "finetune" / "next-2mer" / "kmer-3").metrics
     assert line["accuracy"] == pytest.approx(of_run["accuracy"], rel=1e-5)
-    masked = read_metrics(output / "pretrain" / "kmer-3")["metrics"]
+    masked = read_metrics(output / "pretrain" / "kmer-3").metrics
     assert line["perplexity"] == pytest.approx(masked["perplexity"], rel=1e-5)
     # The rows to predict are in no vocabulary and no window.
     corpus = json.loads((output / "data" / "bpe-20" / "corpus" / "corpus.json").read_text())
@@ -502,20 +503,20 @@ def made_up(tmp_path):
             run_folder.mkdir(parents=True)
             write_predictions(run_folder, Predictions(labels, predicted, None))
             of_seeds = [float(r.mean()) for r in right]
-            write_metrics(run_folder, {
-                "metrics": {"accuracy": float(np.mean(of_seeds)), "mcc": 0.0}, "n_rows": N_TEST,
-                "ci95": mean_intervals(labels, predicted, rng=rng, n_resamples=200),
-                "standard_deviation": {"accuracy": float(np.std(of_seeds, ddof=1))},
-                "seeds": [{"seed": seed, "metrics": {"accuracy": a}} for seed, a in enumerate(of_seeds)],
-            })
+            write_metrics(run_folder, finetuning_report(
+                metrics={"accuracy": float(np.mean(of_seeds)), "mcc": 0.0}, n_rows=N_TEST,
+                ci95=mean_intervals(labels, predicted, rng=rng, n_resamples=200),
+                standard_deviation={"accuracy": float(np.std(of_seeds, ddof=1))},
+                seeds=[training(seed, metrics={"accuracy": a}) for seed, a in enumerate(of_seeds)],
+            ))
         probabilities = np.full((N_TEST, 4**k), 1.0)
         baseline = folder / "baselines" / f"next-{k}mer" / "tfidf-bpe-600"
         baseline.mkdir(parents=True)
         write_predictions(baseline, predictions_of(labels, probabilities))
-        write_metrics(baseline, {
-            "model": {"kind": "tfidf", "tokenizer": "bpe-600"}, "ci95": {"accuracy": [0.0, 0.1]},
-            "metrics": classification_metrics(labels, probabilities),
-        })
+        write_metrics(baseline, baseline_report(
+            model=BaselineModel(kind="tfidf", tokenizer="bpe-600"), ci95={"accuracy": (0.0, 0.1)},
+            metrics=classification_metrics(labels, probabilities),
+        ))
     budgets = {name: {"types": 4, "bases_a_token": 4.0, "steps": 9, "tokens": 9e6, "bases": 36e6, "passes": 1.5,
                       "flop": 2e13} for name in [*(f"bpe-{n}" for n in ACCURACIES), "kmer-4"]}
     pd.DataFrame(budgets).T.rename_axis("vocabulary").to_csv(folder / VOCABULARIES)
@@ -537,8 +538,8 @@ def test_the_table_has_who_is_how_far_behind_the_best_and_the_cycle_is_chosen(ma
     best, said = (read_predictions(made_up / "finetune" / "next-2mer" / name) for name in ("bpe-600", "kmer-4"))
     expected = paired_difference(
         said.labels, best.predicted, said.predicted, rng=np.random.default_rng(1), n_resamples=5_000
-    )["accuracy"]["ci95"]
-    assert [lost["behind_low"], lost["behind_high"]] == pytest.approx(expected, abs=0.004)
+    )["accuracy"].ci95
+    assert (lost["behind_low"], lost["behind_high"]) == pytest.approx(expected, abs=0.004)
     assert of_2.loc["bpe-600", "tfidf_accuracy"] == pytest.approx(1 / 16)
     assert np.isnan(lost["tfidf_accuracy"])
     assert results.choice.cycle == 600

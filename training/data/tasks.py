@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from grover_hf._internals.progress import bars_on_terminals_only
-from grover_hf.corpus.facts import choose_config, read_all_facts
+from grover_hf.corpus.facts import DatasetFacts, choose_config, read_all_facts
 from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import normalized_rows
@@ -33,8 +33,8 @@ class Task:
     name: str
     config: str
     splits: datasets.DatasetDict
-    facts: dict[str, Any]
-    """Of the builder; empty for a dataset that `grover build` did not make."""
+    facts: DatasetFacts | None
+    """Of the builder; None for a dataset that `grover build` did not make."""
     class_names: list[str]
 
 
@@ -62,7 +62,7 @@ def open_task(dataset: str, config: str | None) -> Task:
         InputError: If it cannot be loaded, lacks a split, `label` or `sequence`, or its labels are
             not 0, 1, 2, ...
     """
-    facts: dict[str, Any] = {}
+    facts = None
     if Path(dataset).is_dir() and read_all_facts(dataset):
         config, facts = choose_config(dataset, config)
     bars_on_terminals_only()
@@ -76,7 +76,8 @@ def open_task(dataset: str, config: str | None) -> Task:
     features = splits["train"].features
     if missing := [name for name in ("sequence", "label") if name not in features]:
         raise InputError(f"{dataset} has no column {', '.join(missing)}; it has {', '.join(features)}.")
-    return Task(facts.get("dataset", dataset), config or "default", splits, facts, _class_names(dataset, splits))
+    name = facts.dataset if facts else dataset
+    return Task(name, config or "default", splits, facts, _class_names(dataset, splits))
 
 
 def read_examples(
@@ -193,7 +194,7 @@ def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
 
 def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datasets.Dataset, str], Ids]:
     """Return what gives the ids of a split's rows, without special tokens."""
-    dataset_vocabulary = task.facts.get("vocabulary_sha256")
+    dataset_vocabulary = task.facts.vocabulary_sha256 if task.facts else None
     if "input_ids" in task.splits["train"].features and not retokenize:
         tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
         own = vocabulary_sha256([token or "" for token in tokens])

@@ -36,6 +36,11 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
         """Length of each window in tokens, shape (n,)."""
         return self._store.lengths if self._rows is None else self._store.lengths[self._rows]
 
+    def longest_window(self) -> NDArray[np.uint16]:
+        """Return the token ids of the longest window, of the first one if several are as long."""
+        windows = self[int(np.argmax(self.lengths))]
+        return windows.input_ids[windows.starts[0] : windows.ends[0]]
+
     def __getitem__(self, key: int) -> Windows:
         return self.__getitems__([key])
 

@@ -2,7 +2,6 @@
 
 import csv
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
+from grover_hf.metrics.report import Difference, EvaluationReport, Scores, TypeAccuracy, TypesSummary
 from grover_hf.metrics.window_bootstrap import WindowResamples, interval
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
@@ -47,8 +47,22 @@ class Judged(NamedTuple):
     """By predictor, of the model and the neighbour counts."""
 
 
-def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
-    """Return what `metrics.json` has of the predictors; the differences are paired.
+class Scored(NamedTuple):
+    """What `metrics.json` has of the predictors."""
+
+    of_model: Scores
+    baselines: dict[str, Scores]
+    model_minus_baseline: dict[str, dict[str, Difference]]
+    types: TypesSummary
+
+    @property
+    def by_predictor(self) -> dict[str, Scores]:
+        """Scores of the model and of each baseline."""
+        return {MODEL: self.of_model, **self.baselines}
+
+
+def report(judged: Judged, encoder: Encoder) -> Scored:
+    """Return the scores of the predictors; the differences are paired.
 
     The metrics are those of `masked_token_metrics`, and `perplexity_at_mask`, of the tokens that are [MASK] in the
     input. The others can be seen, and are the true ones about half of the time: the paper's 80/10/10 makes a
@@ -56,23 +70,23 @@ def report(judged: Judged, encoder: Encoder) -> dict[str, Any]:
     """
     scores = {name: _scores(tally, judged, encoder.token_lengths) for name, tally in judged.tallies.items()}
     baselines = [name for name in scores if name != MODEL]
-    return {
-        **scores[MODEL],
-        "baselines": {name: scores[name] for name in baselines},
-        "model_minus_baseline": {name: _difference(judged, name) for name in baselines},
-        "types": _named_types(judged.types[MODEL], encoder.tokens),
-    }
+    return Scored(
+        scores[MODEL],
+        baselines={name: scores[name] for name in baselines},
+        model_minus_baseline={name: _difference(judged, name) for name in baselines},
+        types=_named_types(judged.types[MODEL], encoder.tokens),
+    )
 
 
 def write_tables(
-    output: Path, judged: Judged, scores: Mapping[str, Any], encoder: Encoder, frequencies: NDArray[np.integer]
+    output: Path, judged: Judged, scored: Scored, encoder: Encoder, frequencies: NDArray[np.integer]
 ) -> None:
     """Write `PER_TOKEN`, a line for each type of token, and the figures; replace them if they are there.
 
     Args:
         output: The folder.
         judged: What they show.
-        scores: From `report`.
+        scored: From `report`.
         encoder: Of the vocabulary.
         frequencies: Occurrences of each type in the train windows, shape (V,).
     """
@@ -87,10 +101,10 @@ def write_tables(
             values = (column[i].item() for column in columns)
             # What cannot be measured is empty.
             writer.writerow([i, token, len(token), *("" if math.isnan(value) else value for value in values)])
-    rows = {SHOWN[name]: row for name, row in _by_predictor(scores).items()}
+    rows = {SHOWN[name]: scores for name, scores in scored.by_predictor.items()}
     accuracy = accuracy_figure(
-        {name: np.array(row["metrics"]["accuracy_top_k"]) for name, row in rows.items()},
-        {name: np.array(row["ci95"]["accuracy_top_k"]).T for name, row in rows.items()},
+        {name: np.array(row.metrics["accuracy_top_k"]) for name, row in rows.items()},
+        {name: np.array(row.ci95["accuracy_top_k"]).T for name, row in rows.items()},
     )
     save_figure(accuracy, output / "accuracy.png")
     types_by_predictor = {SHOWN[name]: types for name, types in judged.types.items()}
@@ -98,40 +112,41 @@ def write_tables(
     save_figure(per_token, output / "per_token.png")
 
 
-def summary(content: Mapping[str, Any]) -> str:
-    """Return the short table of an evaluation, and what it comes to, from the content of `metrics.json`."""
-    masking, dataset = content["masking"], content["dataset"]
-    shown = {name: column for name, column in _COLUMNS.items() if name in content["metrics"]}
+def summary(content: EvaluationReport) -> str:
+    """Return the short table of an evaluation, and what it comes to."""
+    masking, dataset = content.masking, content.dataset
+    shown = {name: column for name, column in _COLUMNS.items() if name in content.metrics}
     lines = [
-        f"{dataset['name']} {dataset['config']}, test: {content['n_windows']:,} windows, "
-        f"{content['metrics']['n_masked']:,.0f} tokens to predict ({masking['p_select']:.1%} of all; "
-        f"{masking['p_mask']:.0%} of them [MASK], {masking['p_random']:.0%} random); 95 % intervals over windows",
+        f"{dataset.name} {dataset.config}, test: {content.n_windows:,} windows, "
+        f"{content.metrics['n_masked']:,.0f} tokens to predict ({masking.p_select:.1%} of all; "
+        f"{masking.p_mask:.0%} of them [MASK], {masking.p_random:.0%} random); 95 % intervals over windows",
         f"{'':16}" + "".join(f"{title:>24}" for title, _ in shown.values()),
     ]
-    for name, row in _by_predictor(content).items():
+    of_model = Scores(metrics=content.metrics, ci95=content.ci95)
+    for name, row in {MODEL: of_model, **content.baselines}.items():
         line = f"{SHOWN[name]:16}"
         for metric, (_, digits) in shown.items():
-            value, low, high = (f"{x:.{digits}f}" for x in (row["metrics"][metric], *row["ci95"][metric]))
-            line += f"{value} ({low}-{high})".rjust(24)
+            value, *ends = (f"{x:.{digits}f}" for x in (row.metrics[metric], *row.ci95[metric]))
+            line += f"{value} ({'-'.join(ends)})".rjust(24)
         lines.append(line)
-    nats, bits = (content["model_minus_baseline"][NEIGHBOURS][f"{unit}_per_token"] for unit in ("nats", "bits"))
-    low, high = nats["ci95"]
+    nats, bits = (content.model_minus_baseline[NEIGHBOURS][f"{unit}_per_token"] for unit in ("nats", "bits"))
+    low, high = nats.ci95
     lines.append(
-        f"model less neighbour counts: {nats['difference']:+.4f} nats a token ({low:+.4f} to {high:+.4f}), "
-        f"{bits['difference']:+.4f} bits"
+        f"model less neighbour counts: {nats.difference:+.4f} nats a token ({low:+.4f} to {high:+.4f}), "
+        f"{bits.difference:+.4f} bits"
     )
     lines.append(verdict(content))
-    if content["share_of_bases_seen_in_training"]:
+    if content.share_of_bases_seen_in_training:
         lines.append(
-            f"{content['share_of_bases_seen_in_training']:.1%} of the judged bases lie in windows that the model "
+            f"{content.share_of_bases_seen_in_training:.1%} of the judged bases lie in windows that the model "
             "was trained on: the scores measure memory too."
         )
     return "\n".join(lines)
 
 
-def verdict(content: Mapping[str, Any]) -> str:
+def verdict(content: EvaluationReport) -> str:
     """Return what the interval of the model's loss less that of the neighbour counts says."""
-    low, high = content["model_minus_baseline"][NEIGHBOURS]["nats_per_token"]["ci95"]
+    low, high = content.model_minus_baseline[NEIGHBOURS]["nats_per_token"].ci95
     if high < 0:
         return "The model beats the neighbour counts."
     if low > 0:
@@ -139,14 +154,10 @@ def verdict(content: Mapping[str, Any]) -> str:
     return "The model does NOT beat the neighbour counts: the difference may be zero."
 
 
-def _by_predictor(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {MODEL: content, **content["baselines"]}
-
-
 def _scores(
     tally: PredictionTally, judged: Judged, token_lengths: NDArray[np.integer]
-) -> dict[str, dict[str, Any]]:
-    """Return `metrics` and `ci95`, named as by `masked_token_metrics`."""
+) -> Scores:
+    """Return scores and intervals, named as by `masked_token_metrics`."""
     rank, nll, hidden, resamples = tally.rank.astype(np.int64), tally.nll, judged.hidden, judged.resamples
     metrics: dict[str, Any] = masked_token_metrics(nll, rank, judged.true, token_lengths)
     n_top = len(metrics["accuracy_top_k"])
@@ -169,20 +180,20 @@ def _scores(
         drawn = resamples.sums(hidden)
         lost = np.divide(resamples.sums(hidden * nll), drawn, out=np.full_like(drawn, np.nan), where=drawn > 0)
         ci95["perplexity_at_mask"] = interval(np.exp(lost)[:, 0]).tolist()
-    return {"metrics": metrics, "ci95": ci95}
+    return Scores(metrics=metrics, ci95=ci95)
 
 
-def _difference(judged: Judged, baseline: str) -> dict[str, dict[str, Any]]:
+def _difference(judged: Judged, baseline: str) -> dict[str, Difference]:
     """Return the model's loss a token less that of a baseline, on the same tokens and the same resamples."""
     lost = judged.tallies[MODEL].nll.astype(np.float64) - judged.tallies[baseline].nll
     ci95 = interval((judged.resamples.sums(lost) / judged.resamples.sums())[:, 0])
     return {
-        f"{unit}_per_token": {"difference": float(lost.mean() / size), "ci95": (ci95 / size).tolist()}
+        f"{unit}_per_token": Difference(difference=float(lost.mean() / size), ci95=(ci95 / size).tolist())
         for unit, size in (("nats", 1.0), ("bits", np.log(2)))
     }
 
 
-def _named_types(types: PerToken, tokens: tuple[str, ...]) -> dict[str, Any]:
+def _named_types(types: PerToken, tokens: tuple[str, ...]) -> TypesSummary:
     """Return what the paper says of Fig. 3f-g: the best and the worst predicted types, AUCs of a half and less.
 
     Only of types whose accuracy has an interval: those that occur in enough windows.
@@ -190,17 +201,17 @@ def _named_types(types: PerToken, tokens: tuple[str, ...]) -> dict[str, Any]:
     ids = np.flatnonzero(np.isfinite(types.accuracy_ci95[0]))
     by_accuracy = ids[np.argsort(types.accuracy[ids], kind="stable")]
 
-    def named(chosen: NDArray[np.int64]) -> list[dict[str, Any]]:
-        columns = (types.accuracy[chosen].tolist(), types.n_masked[chosen].tolist())
+    def named(some: NDArray[np.int64]) -> list[TypeAccuracy]:
+        columns = (types.accuracy[some].tolist(), types.n_masked[some].tolist())
         return [
-            {"token": tokens[i], "accuracy": accuracy, "n_masked": n_masked}
-            for i, accuracy, n_masked in zip(chosen, *columns, strict=True)
+            TypeAccuracy(token=tokens[i], accuracy=accuracy, n_masked=n_masked)
+            for i, accuracy, n_masked in zip(some, *columns, strict=True)
         ]
 
-    return {
-        "n_types": len(ids),
-        "most_accurate": named(by_accuracy[::-1][:_TYPES_NAMED]),
-        "least_accurate": named(by_accuracy[:_TYPES_NAMED]),
-        "auc_half_or_less": [tokens[i] for i in ids[types.auc[ids] <= 0.5]],
-        "largest_auc_error": float(np.max(types.auc_error[ids], initial=0.0)),
-    }
+    return TypesSummary(
+        n_types=len(ids),
+        most_accurate=named(by_accuracy[::-1][:_TYPES_NAMED]),
+        least_accurate=named(by_accuracy[:_TYPES_NAMED]),
+        auc_half_or_less=[tokens[i] for i in ids[types.auc[ids] <= 0.5]],
+        largest_auc_error=float(np.max(types.auc_error[ids], initial=0.0)),
+    )

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 
-from grover_hf.corpus.facts import choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows, rows_of_first_tiling
 from grover_hf.corpus.splits import Places, bases_also_in
 from grover_hf.corpus.window_store import WindowStore, open_windows
@@ -19,7 +19,6 @@ from grover_hf.masking import MaskingCollator
 from grover_hf.metrics.report import read_metrics
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
-from grover_hf.tokenization.identity import require_same_vocabulary
 from training.evaluation.plan import EvaluationPlan
 
 _DATASET = "genome_windows"
@@ -38,7 +37,7 @@ class WindowsConfig:
 
     folder: Path
     config: str
-    facts: dict[str, Any]
+    facts: DatasetFacts
 
     def split(self, name: str) -> PlacedWindows:
         """Return the windows of a split.
@@ -46,7 +45,7 @@ class WindowsConfig:
         Raises:
             InputError: If there is no such split, or it is empty.
         """
-        stores = open_windows(self.folder, self.config, self.facts)
+        stores = open_windows(self.folder, self.facts)
         if name not in stores or not len(stores[name]):
             raise InputError(f"{self.folder} ({self.config}) has no split {name}; it has {', '.join(stores)}.")
         shards = sorted((self.folder / self.config).glob(f"*-{name}*.parquet"))
@@ -57,12 +56,7 @@ class WindowsConfig:
     @property
     def genome_sha256(self) -> str:
         """The digest of the genome that the windows are of."""
-        return str(self.facts["corpus"]["genome"]["sha256"])
-
-    def identity(self) -> dict[str, Any]:
-        """Return what `metrics.json` says of it."""
-        facts = {name: self.facts[name] for name in ("config", "vocabulary_sha256", "sha256")}
-        return {"name": self.facts["dataset"], **facts, "genome": self.facts["corpus"]["genome"]}
+        return self.facts.genome.sha256
 
 
 @dataclass(frozen=True)
@@ -103,9 +97,8 @@ def subject_of(plan: EvaluationPlan) -> Subject:
     model, masking, trained_on, judged = _places_of(plan)
     encoder = load_encoder(model)
     for windows in (judged, trained_on):
-        require_same_vocabulary(
-            windows.facts["vocabulary_sha256"], encoder.vocabulary_sha256,
-            what=f"{windows.folder} ({windows.config})", other=f"the model {model}",
+        windows.facts.require_vocabulary(
+            encoder.vocabulary_sha256, what=f"{windows.folder} ({windows.config})", other=f"the model {model}"
         )
     return Subject(model, encoder, masking, trained_on, judged)
 
@@ -168,14 +161,14 @@ def _recipe(run: Path) -> dict[str, Any]:
 
 def _trained_on(run: Path, folder: str) -> WindowsConfig:
     """Return the windows that a run was trained on, which must be those of the same build."""
-    known = read_metrics(run)["dataset"]
+    known = read_metrics(run).dataset
     if not Path(folder).exists():
         raise InputError(f"{run} was trained on {folder}, which does not exist; say --trained-on FOLDER.")
-    windows = _windows(folder, known["config"])
-    build = windows.facts["sha256"]
-    if build != known["sha256"]:
+    windows = _windows(folder, known.config)
+    build = windows.facts.sha256
+    if build != known.sha256:
         raise InputError(
-            f"{run} was trained on build {known['sha256'][:12]} of {known['config']}; {folder} has {build[:12]}, "
+            f"{run} was trained on build {str(known.sha256)[:12]} of {known.config}; {folder} has {build[:12]}, "
             "which may be split otherwise. Say --trained-on FOLDER with the first."
         )
     return windows
@@ -183,6 +176,6 @@ def _trained_on(run: Path, folder: str) -> WindowsConfig:
 
 def _windows(folder: str | Path, config_name: str | None) -> WindowsConfig:
     config, facts = choose_config(folder, config_name)
-    if facts["dataset"] != _DATASET:
-        raise InputError(f"{folder} holds {facts['dataset']}; masked tokens are those of windows of a genome.")
+    if facts.dataset != _DATASET:
+        raise InputError(f"{folder} holds {facts.dataset}; masked tokens are those of windows of a genome.")
     return WindowsConfig(Path(folder), config, facts)

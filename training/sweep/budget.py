@@ -8,8 +8,8 @@ from pathlib import Path
 
 from grover_hf._internals.files import atomic_write
 from grover_hf.analysis.sweep.results import VOCABULARIES
+from grover_hf.corpus.corpus_facts import read_corpus_facts
 from grover_hf.corpus.facts import read_facts
-from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
@@ -41,7 +41,7 @@ def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
         InputError: If there are fewer windows than a batch has, or fewer steps than the warm-up has.
     """
     folder = data_folder(output, encoder)
-    train = open_windows(folder / "windows", encoder.name, read_facts(folder / "windows", encoder.name))["train"]
+    train = open_windows(folder / "windows", read_facts(folder / "windows", encoder.name))["train"]
     lengths = train.lengths
     fields = pretrain_recipe(recipe, encoder, 1)
     if len(lengths) < fields.batch_size:
@@ -49,8 +49,7 @@ def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
             f"{recipe.genome} is too small: {encoder.name} gives {len(lengths)} train windows, and a batch has "
             f"{fields.batch_size}."
         )
-    facts = TokenizedGenome.open(folder / "corpus").facts
-    bases_a_token = (facts["n_bases"] - facts["n_tail_bases"]) / facts["n_tokens"]
+    bases_a_token = read_corpus_facts(folder / "corpus").bases_a_token
     tokens = recipe.tokens if recipe.tokens is not None else (recipe.bases or 0) / bases_a_token
     steps = round(tokens / (fields.batch_size * lengths.mean()))
     if steps < 1:

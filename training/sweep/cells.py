@@ -125,7 +125,7 @@ def run_cell(
             named = ", ".join(f"{key} ({before.get(key)!r}, now {now[key]!r})" for key in changed)
             return State("other", f"it was begun with another {named}")
         if (run / "metrics.json").exists() and (run / "model").exists():
-            same = read_metrics(run)["dataset"]["sha256"] == dataset_sha256
+            same = read_metrics(run).dataset.sha256 == dataset_sha256
             return FINISHED if same else State("other", "it has read other rows")
         if script == "pretrain":
             return MISSING if newest_whole(run / "checkpoints")[0] is None else BEGUN
@@ -157,7 +157,7 @@ def baseline_cell(
             report = read_metrics(folder)
         except InputError:
             return MISSING
-        have = {key: report["model"].get(key) for key in model} | {"rows": report["dataset"]["sha256"]}
+        have = {key: getattr(report.model, key, None) for key in model} | {"rows": report.dataset.sha256}
         want = model | {"rows": dataset_sha256}
         changed = [key for key, value in want.items() if have[key] != value]
         return State("other", f"it has another {', '.join(changed)}") if changed else FINISHED

@@ -96,7 +96,7 @@ def training_cells(
     cells = []
     for encoder, budget in zip(encoders, budgets, strict=True):
         made = pretrain_recipe(recipe, encoder, budget.steps)
-        sha256 = read_facts(made.dataset, encoder.name)["sha256"]
+        sha256 = read_facts(made.dataset, encoder.name).sha256
         options = {**recipe.pretrain, **pretrain_options(recipe, encoder, budget.steps)}
         cells.append(run_cell(f"pretrain/{encoder.name}", made, options, sha256))
     cells += [cell for k in recipe.ks for cell in _baseline_cells(recipe, encoders[0], k, output)]
@@ -126,19 +126,19 @@ def _finetune_cell(
     fields = {key: value for key, value in options.items() if key != "config"}
     made = run_recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
     facts = read_facts(made.dataset, config)
-    n_steps = made.epochs * -(-facts["splits"]["train"] // made.batch_size)
+    n_steps = made.epochs * -(-facts.splits["train"] // made.batch_size)
     if made.warmup_steps >= n_steps:
         raise InputError(
-            f"{recipe.genome} is too small: {name} has {facts['splits']['train']} train rows, {n_steps} steps in "
+            f"{recipe.genome} is too small: {name} has {facts.splits['train']} train rows, {n_steps} steps in "
             f"{made.epochs} epochs, and the warm-up has {made.warmup_steps}."
         )
-    return run_cell(f"finetune/{name}", made, options, facts["sha256"], needs=needs)
+    return run_cell(f"finetune/{name}", made, options, facts.sha256, needs=needs)
 
 
 def _baseline_cells(recipe: SweepRecipe, encoder: Encoder, k: int, output: Path) -> list[Cell]:
     """Return the baselines on the rows of a vocabulary, whose sequences are those of every other's."""
     dataset = data_folder(output, encoder) / f"next-{k}mer"
-    sha256 = read_facts(dataset, encoder.name)["sha256"]
+    sha256 = read_facts(dataset, encoder.name).sha256
     rows = {"dataset": str(dataset), "config": encoder.name, "seed": str(recipe.seed)}
     folder = output / "baselines" / f"next-{k}mer"
     cells = [

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from grover_hf.errors import InputError
-from grover_hf.metrics.report import read_metrics
+from grover_hf.metrics.report import BaselineModel, BaselineReport, FinetunedModel, FinetuningReport, read_metrics
 
 PAPER = {
     ("Prom300", "prom300"): ("0.996 (Fig. 6b)", "0.67, 5-mers (Fig. 6c)"),
@@ -56,7 +55,10 @@ def gather(folders: Iterable[Path]) -> list[Result]:
     folders = list(folders)
     runs = {path.parent for folder in folders for path in Path(folder).rglob("metrics.json")}
     reports = [(run, read_metrics(run)) for run in sorted(runs)]
-    rows = [_row(run, report) for run, report in reports if "mcc" in report["metrics"]]
+    rows = [
+        _row(run, report) for run, report in reports
+        if isinstance(report, FinetuningReport | BaselineReport) and "mcc" in report.metrics
+    ]
     if not rows:
         raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
     return sorted(rows, key=lambda row: (row.task, row.dataset, row.model, row.folder))
@@ -75,39 +77,37 @@ def markdown(rows: Sequence[Result]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def method_name(model: dict[str, Any]) -> str:
+def method_name(model: FinetunedModel | BaselineModel) -> str:
     """Return what a report's method is called: the same for all tasks."""
-    kind = model["kind"]
-    if kind == "tfidf":
-        stride = "" if model["stride"] is None else f", stride {model['stride']}"
-        return f"TF-IDF {model['tokenizer']}{stride}"
-    if kind == "fine-tuned":
-        name = f"{model['name']}, {'random weights' if model['random_weights'] else 'fine-tuned'}"
-        return name + (f", LoRA {model['lora_rank']}" if model["lora_rank"] else "")
-    return str(kind)
+    if isinstance(model, FinetunedModel):
+        name = f"{model.name}, {'random weights' if model.random_weights else 'fine-tuned'}"
+        return name + (f", LoRA {model.lora_rank}" if model.lora_rank else "")
+    if model.kind != "tfidf":
+        return model.kind
+    return f"TF-IDF {model.tokenizer}" + ("" if model.stride is None else f", stride {model.stride}")
 
 
-def model_name(model: dict[str, Any]) -> str:
+def model_name(model: FinetunedModel | BaselineModel) -> str:
     """Return what a report's model is called in tables: the method, and what was chosen for this task."""
     method = method_name(model)
-    if model["kind"] != "tfidf":
+    if isinstance(model, FinetunedModel) or model.kind != "tfidf":
         return method
-    rows = "" if model["n_train_rows"] == model["of_train_rows"] else f", {model['n_train_rows']:,} train rows"
-    return f"{method}, {model['trees']} of at most {model['max_trees']} trees{rows}"
+    rows = "" if model.n_train_rows == model.of_train_rows else f", {model.n_train_rows:,} train rows"
+    return f"{method}, {model.trees} of at most {model.max_trees} trees{rows}"
 
 
-def _row(run: Path, report: dict[str, Any]) -> Result:
-    metrics, dataset = report["metrics"], report["dataset"]
-    low, high = report["ci95"]["mcc"]
+def _row(run: Path, report: FinetuningReport | BaselineReport) -> Result:
+    metrics, dataset = report.metrics, report.dataset
+    low, high = report.ci95["mcc"]
     # By the builder too: a table of yours may be called ctcf. Variants and other splits, which have a
     # dot in their name, are not the paper's.
-    is_papers = "." not in dataset["config"]
-    paper = PAPER.get((dataset.get("builder", ""), report["task"]), ("", "")) if is_papers else ("", "")
-    build = f", {dataset['sha256'][:8]}" if dataset["sha256"] else ""
+    is_papers = "." not in (dataset.config or "")
+    paper = PAPER.get((dataset.builder or "", report.task), ("", "")) if is_papers else ("", "")
+    build = f", {dataset.sha256[:8]}" if dataset.sha256 else ""
     return Result(
-        task=report["task"], dataset=f"{dataset['config']}{build}", method=method_name(report["model"]),
-        model=model_name(report["model"]), trainings=len(report.get("seeds", [0])), mcc=metrics["mcc"],
-        mcc_low=low, mcc_high=high, mcc_sd=report.get("standard_deviation", {}).get("mcc"),
-        accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report["n_rows"], paper_grover=paper[0],
+        task=report.task, dataset=f"{dataset.config}{build}", method=method_name(report.model),
+        model=model_name(report.model), trainings=report.n_trainings, mcc=metrics["mcc"],
+        mcc_low=low, mcc_high=high, mcc_sd=report.standard_deviation.get("mcc"),
+        accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report.n_rows, paper_grover=paper[0],
         paper_tfidf=paper[1], folder=str(run),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from grover_hf.analysis.sweep.selection import Choice, Curve, accuracy_curve, chosen_cycle
 from grover_hf.errors import InputError
 from grover_hf.metrics.predictions import Predictions, read_predictions
-from grover_hf.metrics.report import read_metrics
+from grover_hf.metrics.report import BaselineReport, FinetuningReport, PretrainingReport, read_metrics
 
 VOCABULARIES = "vocabularies.csv"
 """The budgets of the pretrainings, in the sweep's folder."""
@@ -57,28 +57,29 @@ def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
         InputError: If no fine-tuning is finished.
     """
     budgets = pd.read_csv(folder / VOCABULARIES).set_index("vocabulary")
-    pretrained = {run.name: read_metrics(run) for run in _finished(folder, names, "pretrain/")}
+    pretrained = {run.name: read_metrics(run, PretrainingReport) for run in _finished(folder, names, "pretrain/")}
     tfidf = pd.DataFrame(
         [_baseline_line(run) for run in _finished(folder, names, "baselines/", "/tfidf-")],
         columns=["k", "vocabulary", "accuracy", "low", "high"],
     )
     majority = {
-        _k_of(run): read_metrics(run)["metrics"]["accuracy"]
+        _k_of(run): read_metrics(run).metrics["accuracy"]
         for run in _finished(folder, names, "baselines/", "/majority")
     }
     runs = _finished(folder, names, "finetune/")
     if not runs:
         raise InputError(f"{folder} has no finished fine-tuning yet.")
-    lines, seeds = [], []
+    lines: list[dict[str, Any]] = []
+    seeds: list[dict[str, Any]] = []
     for k in sorted({_k_of(run) for run in runs}):
         predictions_of_k = {run: read_predictions(run) for run in runs if _k_of(run) == k}
         best = max(predictions_of_k, key=lambda run: _accuracy(predictions_of_k[run]))
         for run, predictions in predictions_of_k.items():
-            report, vocabulary = read_metrics(run), run.name.split(".")[0]
+            report, vocabulary = read_metrics(run, FinetuningReport), run.name.split(".")[0]
             seeds += [
-                {"k": k, "vocabulary": run.name, "cycles": _cycles_of(run.name), "seed": training["seed"],
-                 "accuracy": training["metrics"]["accuracy"]}
-                for training in report["seeds"]
+                {"k": k, "vocabulary": run.name, "cycles": _cycles_of(run.name), "seed": training.seed,
+                 "accuracy": training.metrics["accuracy"]}
+                for training in report.seeds
             ]
             lines.append({
                 "k": k, "vocabulary": run.name, **_scores(report), "majority": majority.get(k),
@@ -90,7 +91,7 @@ def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
     curves, why_none = _curves(pd.DataFrame(seeds))
     trained = sorted({line["cycles"] for line in seeds if line["cycles"]})
     choice = None if why_none else chosen_cycle(curves, trained)
-    top_k = {name: report["metrics"]["accuracy_top_k"] for name, report in pretrained.items()}
+    top_k = {name: report.metrics["accuracy_top_k"] for name, report in pretrained.items()}
     return SweepResults(table, pd.DataFrame(seeds), tfidf, curves, choice, why_none, top_k)
 
 
@@ -111,20 +112,20 @@ def _accuracy(predictions: Predictions) -> float:
     return float((predictions.predicted == predictions.labels).mean())
 
 
-def _scores(report: dict[str, Any]) -> dict[str, Any]:
-    low, high = report["ci95"]["accuracy"]
+def _scores(report: FinetuningReport) -> dict[str, Any]:
+    low, high = report.ci95["accuracy"]
     return {
-        "accuracy": report["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high,
-        "accuracy_sd": report["standard_deviation"]["accuracy"], "seeds": len(report["seeds"]),
-        "mcc": report["metrics"]["mcc"], "test_rows": report["n_rows"],
+        "accuracy": report.metrics["accuracy"], "accuracy_low": low, "accuracy_high": high,
+        "accuracy_sd": report.standard_deviation["accuracy"], "seeds": report.n_trainings,
+        "mcc": report.metrics["mcc"], "test_rows": report.n_rows,
     }
 
 
 def _baseline_line(run: Path) -> dict[str, Any]:
-    report = read_metrics(run)
-    low, high = report["ci95"]["accuracy"]
+    report = read_metrics(run, BaselineReport)
+    low, high = report.ci95["accuracy"]
     return {
-        "k": _k_of(run), "vocabulary": report["model"]["tokenizer"], "accuracy": report["metrics"]["accuracy"],
+        "k": _k_of(run), "vocabulary": report.model.tokenizer, "accuracy": report.metrics["accuracy"],
         "low": low, "high": high,
     }
 
@@ -150,8 +151,8 @@ def _tfidf_of(tfidf: pd.DataFrame, k: int, vocabulary: str) -> dict[str, float]:
     return {f"tfidf_{name}": float(same[name].iloc[0]) for name in ("accuracy", "low", "high") if len(same)}
 
 
-def _masked(report: dict[str, Any] | None) -> dict[str, float]:
-    metrics = {} if report is None else report["metrics"]
+def _masked(report: PretrainingReport | None) -> dict[str, float]:
+    metrics = {} if report is None else report.metrics
     names = {"accuracy": "masked_accuracy"} | {name: name for name in ("perplexity", "share_of_vocabulary")}
     return {name: metrics[key] for key, name in names.items() if key in metrics}
 

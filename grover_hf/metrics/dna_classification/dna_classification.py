@@ -113,7 +113,7 @@ class DnaClassification(evaluate.Metric):
         scores: dict[str, float | list[float]] = {**classification_metrics(labels, probabilities)}
         if confidence_intervals:
             intervals = bootstrap_intervals(labels, probabilities, rng=np.random.default_rng(seed))
-            scores |= {f"{name}_ci95": interval for name, interval in intervals.items()}
+            scores |= {f"{name}_ci95": list(interval) for name, interval in intervals.items()}
         return scores
 
 

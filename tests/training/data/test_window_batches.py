@@ -9,6 +9,7 @@ from datasets import Dataset, Features, List, Value
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.corpus.windows import sample_window_lengths
 from grover_hf.masking import MaskingCollator
+from tests.made_up import dataset_facts
 from tests.oracles import masked_batch
 from training.data.window_batches import WholeBatches, WindowDataset
 
@@ -98,7 +99,7 @@ def windows(tmp_path):
     (tmp_path / "bpe-600").mkdir()
     features = Features({"input_ids": List(Value("uint16"))})
     Dataset.from_dict({"input_ids": rows}, features).to_parquet(tmp_path / "bpe-600" / "w-train.parquet")
-    store = open_windows(tmp_path, "bpe-600", {"splits": {"train": 300}, "sha256": "0" * 64})["train"]
+    store = open_windows(tmp_path, dataset_facts(splits={"train": 300}))["train"]
     return store, rows
 
 

@@ -1,0 +1,101 @@
+"""`corpus.json`: what a tokenized genome was made from. Written by `TokenizedGenome.build`, read by all."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from grover_hf._internals.records import plain, read_json_object, record_of
+from grover_hf.errors import InputError
+
+CORPUS_FILE = "corpus.json"
+FORMAT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organism:
+    """Whose genome it is, as far as its owner has said."""
+
+    species: str | None = None
+    """Such as "Homo sapiens"."""
+    assembly: str | None = None
+    """Such as "hg19"."""
+    taxon: int | None = None
+    """Number in NCBI's taxonomy: 9606 for humans."""
+
+    def __str__(self) -> str:
+        """Return what is known as a card says it, such as "Homo sapiens (taxon 9606), hg19"."""
+        taxon = None if self.taxon is None else f"taxon {self.taxon}"
+        species = f"{self.species} ({taxon})" if self.species and taxon else self.species or taxon
+        return ", ".join(part for part in (species, self.assembly) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenomeFacts:
+    """A genome's identity."""
+
+    name: str
+    """Of the FASTA file."""
+    sha256: str
+    """Of names and bases."""
+    organism: Organism | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chromosome:
+    """A chromosome of a tokenized genome."""
+
+    name: str
+    size: int
+    """In bp."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusFacts:
+    """What a tokenized genome is: names, sizes and digests."""
+
+    format: int
+    tokenizer: str
+    """Name of the encoder, such as "bpe-600"."""
+    vocabulary_sha256: str
+    genome: GenomeFacts
+    chromosomes: tuple[Chromosome, ...]
+    n_tokens: int
+    n_bases: int
+    """A, C, G and T."""
+    n_tail_bases: int
+    """Of these, the ones that belong to no token: with k-mers, the tails of segments."""
+    n_ambiguous: int
+    """IUPAC letters other than A, C, G, T and N."""
+    sha256: str | None = None
+    """Of the arrays; earlier versions did not write it."""
+
+    @property
+    def bases_a_token(self) -> float:
+        """The mean length of a token in bases."""
+        return (self.n_bases - self.n_tail_bases) / self.n_tokens
+
+
+def write_corpus_facts(folder: Path, facts: CorpusFacts) -> None:
+    """Write `corpus.json` into the folder of a tokenized genome."""
+    (folder / CORPUS_FILE).write_text(json.dumps(plain(facts), indent=2) + "\n")
+
+
+def read_corpus_facts(folder: str | Path) -> CorpusFacts:
+    """Return what `write_corpus_facts` wrote.
+
+    Raises:
+        InputError: If the folder is not a tokenized genome, has another format, or the file is damaged.
+    """
+    path = Path(folder) / CORPUS_FILE
+    try:
+        content = read_json_object(path)
+        # Another format may lack any field, or mean something else by it.
+        if content.get("format") != FORMAT:
+            raise InputError(f"{path} has format {content.get('format')}; this version reads {FORMAT}.")
+        return record_of(CorpusFacts, content, path)
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} is not a tokenized genome: it has no {CORPUS_FILE}. `grover tokenize` makes one."
+        ) from None
+    except InputError as error:
+        raise InputError(f"{error} Make it again with `grover tokenize`.") from None
