@@ -39,8 +39,8 @@ from transformers import BertForMaskedLM, Trainer, TrainerCallback, TrainingArgu
 from grover_hf.corpus.facts import choose_config
 from grover_hf.model import grover_config
 from training import pretrain
+from training.runs.cost import training_flop
 from training.runs.recipe import read_recipe
-from training.sweep.budget import training_flop
 
 PEAK = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
 """Dense bf16 FLOPs a second, by the data sheets of the SXM modules."""

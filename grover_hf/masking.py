@@ -29,7 +29,7 @@ class Windows(NamedTuple):
     """Windows to be masked: slices of one array of ids, and what their masks are keyed by."""
 
     input_ids: NDArray[np.uint16]
-    """Of these windows and of others, without [CLS] and [SEP]; it may be memory-mapped."""
+    """Ids of these windows and of others, without [CLS] and [SEP]; it may be memory-mapped."""
     starts: NDArray[np.int64]
     """Where in `input_ids` each window begins, shape (B,)."""
     ends: NDArray[np.int64]

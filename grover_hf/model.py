@@ -32,7 +32,7 @@ SIZES = tuple(_SIZES)
 
 
 def weights_sha256(folder: Path) -> str:
-    """Return the SHA-256 of the SHA-256 of the files with weights, by name."""
+    """Return the SHA-256 of the SHA-256 of the files with weights, in the order of their names."""
     return sha256_of_files(sorted([*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]))
 
 

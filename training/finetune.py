@@ -47,6 +47,7 @@ from training.data.tasks import (
     open_task,
     read_examples,
 )
+from training.runs.device import say_device
 from training.runs.folder import (
     JsonLinesLog,
     has_inputs,
@@ -68,7 +69,7 @@ from training.runs.launch import (
     world_size,
 )
 from training.runs.recipe import recipe_field, recipe_from_command_line
-from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.loss import global_cross_entropy
 from training.trainers.watched import WatchedTrainer
 
@@ -174,12 +175,9 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> FinetuningRep
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
+    say_device(arguments)
     n_steps = recipe.epochs * -(-len(examples["train"]) // recipe.batch_size)
-    if recipe.warmup_steps >= n_steps:
-        raise InputError(
-            f"warmup_steps is {recipe.warmup_steps}, but {recipe.epochs} epochs of {len(examples['train'])} "
-            f"examples have {n_steps} steps in all: the learning rate would never be reached."
-        )
+    loaded = with_warmup(loaded, n_steps)
     identity = model_identity(loaded)
     # What the name on the Hub stands for may change between seeds.
     loaded = dataclasses.replace(loaded, revision=identity["revision"])

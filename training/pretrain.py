@@ -40,6 +40,8 @@ from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest
+from training.runs.cost import warn_of_days_on_a_cpu
+from training.runs.device import say_device
 from training.runs.folder import JsonLinesLog, require_same_run, science_of, write_recipe
 from training.runs.launch import (
     batch_shape,
@@ -52,7 +54,7 @@ from training.runs.launch import (
 )
 from training.runs.push import Destination, PushAtSave
 from training.runs.recipe import recipe_field, recipe_from_command_line
-from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments
+from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.loss import global_cross_entropy
 from training.trainers.resumable import ResumableTrainer
 
@@ -63,19 +65,19 @@ class PretrainRecipe(TrainingRecipe):
 
     dataset: str = recipe_field("folder of windows, made by `grover build genome-windows`")
     tokenizer: str = recipe_field("folder of the tokenizer, or a merges file")
-    size: str = recipe_field("of the model: base, small or tiny")
+    size: str = recipe_field("size of the model: base, small or tiny")
     max_steps: int = recipe_field("optimizer steps")
-    dropout: float = recipe_field("of hidden layers and attention")
+    dropout: float = recipe_field("dropout of hidden layers and attention")
     p_select: float = recipe_field("share of tokens to predict")
     p_mask: float = recipe_field("share of those that become [MASK]")
     p_random: float = recipe_field("share of those that become a random token")
     dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
-    seed: int = recipe_field("of weights, order of windows, masks, dropout", default=0)
+    seed: int = recipe_field("seed for weights, order of windows, masks and dropout", default=0)
     save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
-    keep_checkpoints: int = recipe_field("how many of them stay", default=2)
+    keep_checkpoints: int = recipe_field("how many checkpoints stay", default=2)
     group_by_length: bool = recipe_field("windows of a batch are about equally long", default=True)
     padding_free: bool = recipe_field("batches without padding; needs transformers 5", default=False)
-    attention: str = recipe_field("as transformers has it: sdpa, eager, flash_attention_2", default="sdpa")
+    attention: str = recipe_field("attention of transformers: sdpa, eager, flash_attention_2", default="sdpa")
     fused_optimizer: bool = recipe_field("AdamW in one kernel", default=True)
     torch_compile: bool = recipe_field("compile the model; the first steps take a minute more", default=False)
     eval_windows: int | None = recipe_field("test windows to evaluate on; all if not given", default=None)
@@ -88,7 +90,7 @@ class PretrainTrainer(ResumableTrainer):
     """The Trainer, with the order of windows keyed by (seed, epoch), and the head at masked positions alone.
 
     Args:
-        batches: Of an epoch of the train dataset.
+        batches: The order of windows in an epoch of the train dataset.
         trainer: As for `ResumableTrainer`.
     """
 
@@ -115,7 +117,7 @@ class PretrainTrainer(ResumableTrainer):
         return f"the train windows {', '.join(map(str, numbers))} in epoch {epoch}"
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        # Its mean over batches is none over masked tokens; perplexity has that.
+        # It is a mean over batches, not over masked tokens; perplexity follows from that one.
         logs.pop("test_loss", None)
         super().log(logs, *args, **kwargs)
 
@@ -154,30 +156,79 @@ def pretrain(recipe: PretrainRecipe) -> PretrainingReport | None:
 
 
 def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingReport | None:
-    run = Path(recipe.output)
-    world = world_size()
+    arguments = _checked_launch(recipe)
+    inputs = _open_inputs(recipe, arguments)
+    model = _model(recipe, len(inputs.encoder.tokens))
+    for name, windows in (("train", inputs.train), ("test", inputs.test)):
+        _require_room(windows, model.config.max_position_embeddings, f"{recipe.dataset}, {name}")
+    if arguments.process_index == 0 and arguments.device.type == "cpu":
+        warn_of_days_on_a_cpu(recipe, inputs.train.lengths, len(inputs.encoder.tokens), arguments.world_size)
+    depends_on = _what_it_depends_on(recipe, inputs.facts, arguments.world_size)
+    checkpoint, destination = _prepare_folder(recipe, depends_on, arguments)
+    trainer = _trainer(recipe, inputs, model, arguments, depends_on)
+    trainer.sigterm = sigterm
+    report = _report(recipe, inputs, model, arguments.world_size)
+    example = masked_example(inputs.test.longest_window(), inputs.encoder.tokens)
+    if destination is not None:
+        complete = partial(_complete_checkpoint, inputs.encoder, recipe, report, example)
+        trainer.add_callback(PushAtSave(destination, complete))
+    with memory_explained(arguments.per_device_train_batch_size, recipe.batch_size):
+        trainer.train_from(checkpoint)
+        metrics = _evaluate(trainer)
+    finished = None
+    if trainer.is_world_process_zero():
+        finished = report(training_seconds=trainer.progress.seconds, metrics=metrics)
+        _write_results(recipe, inputs.encoder, trainer, finished, example)
+        if destination is not None:
+            destination.push(Path(recipe.output))
+    trainer.accelerator.wait_for_everyone()
+    return finished
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a pretraining reads."""
+
+    encoder: Encoder
+    facts: DatasetFacts
+    """Facts of the dataset's configuration."""
+    train: WindowDataset
+    test: WindowDataset
+
+
+def _checked_launch(recipe: PretrainRecipe) -> TrainingArguments:
+    """Return the Trainer's arguments for a recipe and a launch that go together; say on what it computes."""
     require_positive(
         batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size,
         max_steps=recipe.max_steps, keep_checkpoints=recipe.keep_checkpoints,
     )
-    encoder = load_encoder(recipe.tokenizer)
-    dataset_facts = _facts(recipe, encoder)
-    shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
+    shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world_size())
     arguments = _training_arguments(recipe, *shape)
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
+    say_device(arguments)
+    return arguments
+
+
+def _open_inputs(recipe: PretrainRecipe, arguments: TrainingArguments) -> _Inputs:
+    """Open tokenizer and windows, which must be of one vocabulary and at least a batch."""
+    encoder = load_encoder(recipe.tokenizer)
+    facts = _facts(recipe, encoder)
     with arguments.main_process_first(desc="windows"):
-        train, test = _open_windows(recipe, dataset_facts)
+        train, test = _open_windows(recipe, facts)
     if len(train) < recipe.batch_size:
         raise InputError(
             f"{recipe.dataset} has {len(train)} train windows, fewer than a batch of {recipe.batch_size}."
         )
-    model = _model(recipe, len(encoder.tokens))
-    for name, windows in (("train", train), ("test", test)):
-        _require_room(windows, model.config.max_position_embeddings, f"{recipe.dataset}, {name}")
-    depends_on = _what_it_depends_on(recipe, dataset_facts, world)
-    first = arguments.process_index == 0
+    return _Inputs(encoder, facts, train, test)
+
+
+def _prepare_folder(
+    recipe: PretrainRecipe, depends_on: dict[str, Any], arguments: TrainingArguments
+) -> tuple[Path | None, Destination | None]:
+    """Make the folder of the run, or find the checkpoint to go on from; return that, and where to push to."""
+    run, first = Path(recipe.output), arguments.process_index == 0
     with arguments.main_process_first(desc="output folder"):
         checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
@@ -189,6 +240,14 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
             shutil.rmtree(run, ignore_errors=True)
             run.mkdir(parents=True)
             write_recipe(run, dataclasses.asdict(recipe))
+    return checkpoint, destination
+
+
+def _trainer(
+    recipe: PretrainRecipe, inputs: _Inputs, model: BertForMaskedLM, arguments: TrainingArguments,
+    depends_on: dict[str, Any],
+) -> PretrainTrainer:
+    encoder, train = inputs.encoder, inputs.train
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, Any]:
         masked = prediction.label_ids != IGNORED
@@ -206,55 +265,52 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
         args=arguments,
         data_collator=PaddingFreeCollator(padded=collator) if recipe.padding_free else collator,
         train_dataset=train,
-        eval_dataset=test,
+        eval_dataset=inputs.test,
         compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=nll_and_rank,
-        callbacks=[JsonLinesLog(run)],
+        callbacks=[JsonLinesLog(Path(recipe.output))],
         batches=WholeBatches(
             train.lengths, recipe.batch_size, seed=recipe.seed, group_by_length=recipe.group_by_length
         ),
         run=depends_on,
         keep_checkpoints=recipe.keep_checkpoints,
     )
-    example = masked_example(test.longest_window(), encoder.tokens)
-    report = partial(
+    # log.jsonl has what the Trainer would print.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _report(
+    recipe: PretrainRecipe, inputs: _Inputs, model: BertForMaskedLM, processes: int
+) -> Callable[..., PretrainingReport]:
+    """Return the report of the run, which wants its scores."""
+    return partial(
         PretrainingReport,
         task="masked-token",
         model=PretrainedModel(size=recipe.size, parameters=model.num_parameters()),
-        dataset=DatasetIdentity.of_facts(dataset_facts),
+        dataset=DatasetIdentity.of_facts(inputs.facts),
         split="test",
-        n_windows=len(test),
-        processes=world,
+        n_windows=len(inputs.test),
+        processes=processes,
         seed=recipe.seed,
         ci95={},
     )
-    trainer.sigterm = sigterm
-    if destination is not None:
-        complete = partial(_complete_checkpoint, encoder, recipe, report, example)
-        trainer.add_callback(PushAtSave(destination, complete))
-    # log.jsonl has what the Trainer would print.
-    trainer.remove_callback(PrinterCallback)
-    with memory_explained(shape[0], recipe.batch_size):
-        trainer.train_from(checkpoint)
-        # Scores are gathered from all processes by rows, which must be windows.
-        trainer.data_collator = collator
-        metrics = _evaluate(trainer)
-    finished = None
-    if trainer.is_world_process_zero():
-        finished = report(training_seconds=trainer.progress.seconds, metrics=metrics)
-        write_metrics(run, finished)
-        card = pretrained_card(finished, dataclasses.asdict(recipe), encoder.name, example)
-        _write_model(trainer, encoder, run, card)
-        if destination is not None:
-            destination.push(run)
-        if metrics["n_masked"]:
-            print(
-                f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
-                f"{metrics['accuracy_top_10_percent']:.4f}), perplexity {metrics['perplexity']:.1f}"
-            )
-    trainer.accelerator.wait_for_everyone()
-    return finished
+
+
+def _write_results(
+    recipe: PretrainRecipe, encoder: Encoder, trainer: PretrainTrainer, report: PretrainingReport, example: str
+) -> None:
+    """Write `metrics.json` and the model with its card, and print the scores."""
+    run, metrics = Path(recipe.output), report.metrics
+    write_metrics(run, report)
+    card = pretrained_card(report, dataclasses.asdict(recipe), encoder.name, example)
+    _write_model(trainer, encoder, run, card)
+    if metrics["n_masked"]:
+        print(
+            f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
+            f"{metrics['accuracy_top_10_percent']:.4f}), perplexity {metrics['perplexity']:.1f}"
+        )
 
 
 def _destination(recipe: PretrainRecipe) -> Destination | None:
@@ -267,7 +323,7 @@ def _complete_checkpoint(
     encoder: Encoder, recipe: PretrainRecipe, report: Callable[..., PretrainingReport], example: str,
     folder: Path, step: int,
 ) -> None:
-    """Write tokenizer and card beside the weights of a training that goes on."""
+    """Add tokenizer and card to the weights of a training that goes on."""
     write_tokenizer_files(encoder, folder)
     card = pretrained_card(report(metrics={}, step=step), dataclasses.asdict(recipe), encoder.name, example)
     (folder / "README.md").write_text(card)
@@ -318,12 +374,12 @@ def _require_room(windows: WindowDataset, n_positions: int, what: str) -> None:
     if longest + 2 > n_positions:
         raise InputError(
             f"{what}: a window has {longest} tokens; a model of {n_positions} positions takes "
-            f"{n_positions - 2}, beside [CLS] and [SEP]."
+            f"{n_positions - 2}, and [CLS] and [SEP]."
         )
 
 
 def _what_it_depends_on(recipe: PretrainRecipe, facts: DatasetFacts, world: int) -> dict[str, Any]:
-    """Return what must be the same when the run goes on: of what is read, the content and not the place."""
+    """Return what must be the same when the run goes on: the content of what is read, not where it lies."""
     fields = science_of(dataclasses.asdict(recipe))
     read = {
         "dataset": facts.sha256, "dataset_config": facts.config, "tokenizer": facts.vocabulary_sha256,
@@ -352,6 +408,7 @@ def _checkpoint(run: Path, depends_on: dict[str, Any], *, warn: bool) -> Path:
 
 
 def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation: int) -> TrainingArguments:
+    recipe = with_warmup(recipe, recipe.max_steps)
     return TrainingArguments(
         **trainer_arguments(recipe, seed=recipe.seed, device_batch=device_batch, accumulation=accumulation),
         max_steps=recipe.max_steps,
@@ -367,10 +424,13 @@ def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation:
 
 
 def _evaluate(trainer: Trainer) -> dict[str, Any]:
+    # Scores are gathered from all processes by rows, which must be windows.
+    if isinstance(trainer.data_collator, PaddingFreeCollator):
+        trainer.data_collator = trainer.data_collator.padded
     # The last batch may be a part; dropping it is right for training alone.
     trainer.args.dataloader_drop_last = False
-    found = trainer.evaluate(metric_key_prefix="test")
-    ours = {name.removeprefix("test_"): value for name, value in found.items()}
+    scores = trainer.evaluate(metric_key_prefix="test")
+    ours = {name.removeprefix("test_"): value for name, value in scores.items()}
     timing = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
     return {name: value for name, value in ours.items() if name not in ("loss", "epoch", *timing)}
 

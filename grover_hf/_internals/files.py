@@ -49,8 +49,8 @@ def require_writable(
     Args:
         path: A file or folder to be written.
         overwrite: Whether it may be replaced if it is there and not empty.
-        marker: Of a folder: a file in it that shows that it is of the kind that will be written.
-            Folders without it are never replaced. None for a file.
+        marker: Name of a file that a folder of the kind that will be written has. Folders without it are never
+            replaced. None if a file will be written.
         inputs: What is read: `path` may not be one of them, nor a folder around one.
     """
     require_not_an_input(path, inputs)
@@ -95,7 +95,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; when the block ends well it takes the place of `path`.
 
-    The caller has asked `require_writable` before: an existing folder is replaced.
+    The caller has asked `require_writable` before: an existing folder is replaced. Two renames do that, and a kill
+    between them leaves the old folder, whole, as `.NAME.*.old` beside.
     """
     path = Path(path).resolve()
     beside = _beside(path, "part")
@@ -106,7 +107,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             old = _beside(path, "old")
             os.replace(path, old)
-            os.replace(beside, path)
+            try:
+                os.replace(beside, path)
+            except OSError:
+                os.replace(old, path)
+                raise
             shutil.rmtree(old)
         else:
             os.replace(beside, path)
@@ -117,7 +122,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    # By chance, and not by the process: those of two machines that share a folder may have one number.
+    # Drawn, and not the process's number: those of two machines that share a folder may have one number.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{suffix}")
 
 

@@ -15,7 +15,7 @@ def progress_bar(*, total: int | None = None, what: str, unit: str = "it", scale
 
 
 def bars_on_terminals_only() -> None:
-    """Turn the progress bars of `datasets` and of the Hub's client off, for good, where stdout is no terminal."""
+    """Turn off the progress bars of `datasets` and of the Hub's client where stdout is not a terminal."""
     import datasets  # here: importing it takes a second
     from huggingface_hub.utils import disable_progress_bars
 

@@ -20,6 +20,13 @@ Tokenizer = Annotated[
 ]
 
 
+@build.callback()
+def _require_own_packages() -> None:
+    from grover_hf._internals.own_packages import require_own_packages
+
+    require_own_packages()
+
+
 @build.command("genome-windows")
 def genome_windows(
     corpus: Corpus,

@@ -192,7 +192,7 @@ def _killed_at(moment, step):
     save = transformers.trainer.torch.save
     trainer = resumable_trainer.ResumableTrainer
     return {
-        "in a step": lambda: before(trainer, "_look_at_step", lambda self, *_: self.state.global_step == step),
+        "in a step": lambda: before(trainer, "after_step", lambda self, *_: self.state.global_step == step),
         "weights written": lambda: before(
             trainer, "_save_optimizer_and_scheduler", lambda self, *_: self.state.global_step == step
         ),
@@ -209,7 +209,7 @@ def _killed_at(moment, step):
         "half an old one removed": lambda: before(
             checkpoints.shutil, "rmtree", lambda folder, *_: Path(folder).name.startswith("checkpoint-")
         ),
-        "slowly": lambda: before(trainer, "_look_at_step", lambda *_: time.sleep(1)),
+        "slowly": lambda: before(trainer, "after_step", lambda *_: time.sleep(1)),
         "never": contextlib.nullcontext,
     }[moment]()
 

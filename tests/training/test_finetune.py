@@ -255,8 +255,8 @@ def test_remote_code_needs_a_revision_and_unknown_models_are_named(recipe):
         finetune(recipe(model="/no/such/model"))
     with pytest.raises(InputError, match="long_input is 'cut'"):
         finetune(recipe(long_input="cut"))
-    with pytest.raises(InputError, match="warmup_steps is 9, but 1 epochs of 144 examples have 9 steps"):
-        finetune(recipe(warmup_steps=9))
+    with pytest.raises(InputError, match="The warm-up has 9 steps, but the training has 9 in all"):
+        finetune(recipe(warmup_steps=9, warmup_share=None))
     with pytest.raises(InputError, match="epochs is 0; it is 1 or more"):
         finetune(recipe(epochs=0))
     with pytest.raises(InputError, match="scheduler is 'step'; it is linear, cosine, constant"):
@@ -343,15 +343,15 @@ def test_a_loss_that_is_not_finite_ends_a_run_and_names_seed_step_and_rows(
 def test_sigterm_ends_a_run_after_its_step_and_it_goes_on_after_the_seeds_that_it_finished(
     recipe, tmp_path, monkeypatch
 ):
-    def look(trainer, *args):
-        if trainer.args.seed == 1 and trainer.state.global_step == 2:
+    def after(trainer, loss):
+        if trainer.args.seed == 1 and trainer.state.global_step == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        look_at_step(trainer, *args)
+        after_step(trainer, loss)
 
-    look_at_step = FinetuneTrainer._look_at_step
+    after_step = FinetuneTrainer.after_step
     straight = finetune(recipe(output=str(tmp_path / "straight"), seeds=[0, 1]))
     with monkeypatch.context() as patch:
-        patch.setattr(FinetuneTrainer, "_look_at_step", look)
+        patch.setattr(FinetuneTrainer, "after_step", after)
         with pytest.raises(Preempted, match="after step 2 of seed 1; the seeds that are finished are kept"):
             finetune(recipe(seeds=[0, 1]))
     assert finetune(recipe(seeds=[0, 1], resume=True)).metrics == straight.metrics
@@ -362,15 +362,15 @@ def interrupted_in_seed_1(monkeypatch):
     """Begin a run, and interrupt the training of its seed 1 in the first step, after something was done."""
 
     def begin(made, before=lambda: None):
-        def look(trainer, *args):
+        def after(trainer, loss):
             if trainer.args.seed == 1:
                 before()
                 raise KeyboardInterrupt
-            look_at_step(trainer, *args)
+            after_step(trainer, loss)
 
-        look_at_step = FinetuneTrainer._look_at_step
+        after_step = FinetuneTrainer.after_step
         with monkeypatch.context() as patch:
-            patch.setattr(FinetuneTrainer, "_look_at_step", look)
+            patch.setattr(FinetuneTrainer, "after_step", after)
             with pytest.raises(KeyboardInterrupt):
                 finetune(made)
 
@@ -432,21 +432,22 @@ def test_a_seed_whose_training_has_ended_is_scored_though_sigterm_came(recipe, t
         loading.extend(loaders)
         subprocess.run(["kill", *map(str, [os.getpid(), *loaders])], check=True)
 
-    def look(trainer, *args):
-        if trainer.args.seed == 0 and trainer.state.global_step == trainer.state.max_steps:
+    def after(trainer, loss):
+        # Noticed in the next step, which is the last one.
+        if trainer.args.seed == 0 and trainer.state.global_step == trainer.state.max_steps - 1:
             terminate()
-        look_at_step(trainer, *args)
+        after_step(trainer, loss)
 
     def predicted(trainer, *args, **kwargs):
         if trainer.args.seed == 0:
             terminate()
         return prediction_step(trainer, *args, **kwargs)
 
-    look_at_step, prediction_step = FinetuneTrainer._look_at_step, FinetuneTrainer.prediction_step
+    after_step, prediction_step = FinetuneTrainer.after_step, FinetuneTrainer.prediction_step
     # Of many small batches, so that workers are at work.
     few = {"per_device_batch_size": 1, "workers": 1}
     straight = finetune(recipe(output=str(tmp_path / "straight"), **few))
-    monkeypatch.setattr(FinetuneTrainer, "_look_at_step", look)
+    monkeypatch.setattr(FinetuneTrainer, "after_step", after)
     monkeypatch.setattr(FinetuneTrainer, "prediction_step", predicted)
     assert finetune(recipe(**few)).metrics == straight.metrics
     assert loading

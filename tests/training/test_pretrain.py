@@ -142,7 +142,7 @@ def test_the_global_batch_is_kept_whatever_fits_a_device(batch, at_most, world, 
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused():
-    with pytest.raises(InputError, match="batch_size 9 is no multiple of 2 processes"):
+    with pytest.raises(InputError, match="batch_size 9 is not a multiple of 2 processes"):
         batch_shape(9, 8, 2)
 
 

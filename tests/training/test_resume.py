@@ -106,14 +106,14 @@ def at_step(monkeypatch):
     """Do something, once, after a step of a training in this process, before what is logged and saved there."""
 
     def add(step, act):
-        def look(trainer, *args):
-            look_at_step(trainer, *args)
+        def after(trainer, loss):
+            after_step(trainer, loss)
             if trainer.state.global_step == step:
-                monkeypatch.setattr(ResumableTrainer, "_look_at_step", look_at_step)
+                monkeypatch.setattr(ResumableTrainer, "after_step", after_step)
                 act()
 
-        look_at_step = ResumableTrainer._look_at_step
-        monkeypatch.setattr(ResumableTrainer, "_look_at_step", look)
+        after_step = ResumableTrainer.after_step
+        monkeypatch.setattr(ResumableTrainer, "after_step", after)
 
     return add
 
@@ -326,7 +326,7 @@ def test_a_number_that_is_not_finite_ends_a_run_and_names_step_and_windows(
     with pytest.raises(InputError, match="Step 8: the loss is") as error:
         in_this_process(inputs, tmp_path / "run", per_device_batch_size=per_device_batch_size)
     windows = [str(window) for batch in batches[7 * a_step : 8 * a_step] for _, window in batch]
-    assert f"of the train windows {', '.join(windows)} in epoch 1." in str(error.value)
+    assert f"Its examples were the train windows {', '.join(windows)} in epoch 1." in str(error.value)
     assert "checkpoint-6." in str(error.value)
     assert newest_whole(tmp_path / "run" / "checkpoints")[0].name == "checkpoint-6"
 

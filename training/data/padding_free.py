@@ -1,10 +1,10 @@
 """Batches as one row of windows, without padding, and the attention of each window to itself.
 
-All that stock BERT does is done token by token, but for attention: a row of windows is as good to it as padded
-ones. It is the layout of `DataCollatorWithFlattening` in transformers, whose flash attention takes it as it is.
+Stock BERT does everything but attention token by token, so that a row of windows is as good to it as padded ones.
+It is the layout of `DataCollatorWithFlattening` in transformers, whose flash attention takes it as it is.
 Where there is none, `SDPA` pads within attention, a tenth of the work of BERT-base, and nowhere else.
 
-What is learnt is what padded batches give; with dropout, what they give in another draw.
+A model learns what it would learn from padded batches; with dropout, what it would learn in another draw.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from grover_hf.errors import InputError
 from grover_hf.masking import MaskingCollator, Windows
 
 SDPA = "sdpa_without_padding"
-"""The name, in transformers, of the attention below."""
+"""The name that the attention below has in transformers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
     workers, ranks and a resumed run need no common state.
 
     Args:
-        store: Of a split.
-        rows: Those windows of it that the dataset has, shape (n,); all if not given.
+        store: The windows of a split.
+        rows: Which of them the dataset has, shape (n,); all if not given.
     """
 
     def __init__(self, store: WindowStore, rows: NDArray[np.int64] | None = None) -> None:
@@ -55,15 +55,15 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
 class WholeBatches(torch.utils.data.Sampler[int]):
     """Keys of the windows of an epoch, batch after batch, in an order by (seed, epoch, batch size) alone.
 
-    An epoch has every window once, but for those, other ones in each epoch, that fill no batch. The batch is
-    that of all processes and accumulation steps together, which take its windows in turn: what is
-    learnt from depends on no layout.
+    An epoch has every window once, but for a few that fill no batch: other ones in each epoch. A batch is that of
+    all processes and accumulation steps together, which take its windows in turn: the layout does not change
+    what is learnt from.
 
     With `group_by_length` the windows of a batch are about equally long: an epoch's windows are shuffled, those of
     two hundred batches at a time sorted by length and cut into batches, and all the batches shuffled.
 
     Args:
-        lengths: Of the windows, in tokens, shape (n,).
+        lengths: Lengths of the windows in tokens, shape (n,).
         batch_size: Windows of a global batch, n or less.
         seed: Another seed gives another order.
         group_by_length: Whether windows of a batch are about equally long.
@@ -93,7 +93,7 @@ class WholeBatches(torch.utils.data.Sampler[int]):
         """Return the epoch, and the numbers of the windows, of a step of the current epoch.
 
         Args:
-            step: Of all epochs; the first is 1.
+            step: Number of the step over all epochs; the first is 1.
         """
         first = (step - 1) * self._batch_size % len(self)
         keys = self._keys()[first : first + self._batch_size]

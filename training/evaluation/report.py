@@ -135,7 +135,7 @@ def summary(content: EvaluationReport) -> str:
         f"model less neighbour counts: {nats.difference:+.4f} nats a token ({low:+.4f} to {high:+.4f}), "
         f"{bits.difference:+.4f} bits"
     )
-    lines.append(_verdict(low, high))
+    lines.append(verdict(content))
     if content.share_of_bases_seen_in_training:
         lines.append(
             f"{content.share_of_bases_seen_in_training:.1%} of the judged bases lie in windows that the model "
@@ -144,8 +144,9 @@ def summary(content: EvaluationReport) -> str:
     return "\n".join(lines)
 
 
-def _verdict(low: float, high: float) -> str:
+def verdict(content: EvaluationReport) -> str:
     """Return what the interval of the model's loss less that of the neighbour counts says."""
+    low, high = content.model_minus_baseline[NEIGHBOURS]["nats_per_token"].ci95
     if high < 0:
         return "The model beats the neighbour counts."
     if low > 0:

@@ -25,11 +25,11 @@ _SCHEMA = 1
 
 
 def seal(folder: Path, facts: dict[str, Any], *, needed: Iterable[str] = ()) -> None:
-    """Make a checkpoint whole: write the digests of its files, and `facts` beside them.
+    """Make a checkpoint whole: write the digests of its files, and `facts` with them.
 
     Args:
         folder: `checkpoint-<step>`, whose files are all written.
-        facts: Of the run and of its progress; JSON.
+        facts: What is known of the run and its progress, as JSON.
         needed: Names of files that other processes wrote.
 
     Raises:
@@ -91,8 +91,8 @@ def remove_older(newest: Path, keep: int) -> None:
 
 
 def _by_step(checkpoints: Path) -> list[Path]:
-    found = [path for path in checkpoints.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
-    return sorted(found, key=_step)
+    folders = [path for path in checkpoints.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    return sorted(folders, key=_step)
 
 
 def _step(folder: Path) -> int:

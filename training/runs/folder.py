@@ -17,7 +17,7 @@ _NOT_SCIENCE = {
 """Fields of a recipe that may change when a run goes on."""
 _INPUTS = "seeds/inputs"
 _SESSION_ENDS = ("_runtime", "_per_second", "_preparation_time")
-"""What the Trainer logs of a session, and that is no property of the run."""
+"""Endings of what the Trainer logs of a session, which is not a property of the run."""
 
 
 def write_recipe(run: Path, recipe: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ from typing import NoReturn
 import torch
 from safetensors import SafetensorError
 
+from grover_hf._internals.own_packages import require_own_packages
 from grover_hf.errors import InputError
+from training.runs.last_word import repeat_after_the_launcher
 
 PREEMPTED = 75
 """The exit code of a run that SIGTERM stopped and that can go on: EX_TEMPFAIL of sysexits.h.
@@ -37,7 +39,7 @@ def batch_shape(batch_size: int, per_device_batch_size: int, world: int) -> tupl
     """
     share, rest = divmod(batch_size, world)
     if rest or not share:
-        raise InputError(f"batch_size {batch_size} is no multiple of {world} processes.")
+        raise InputError(f"batch_size {batch_size} is not a multiple of {world} processes.")
     accumulation = -(-share // per_device_batch_size)
     while share % accumulation:
         accumulation += 1
@@ -110,7 +112,7 @@ def memory_explained(per_device_batch_size: int, batch_size: int) -> Iterator[No
 
     Args:
         per_device_batch_size: Examples at once on a device.
-        batch_size: Of all processes together.
+        batch_size: Examples a step, over all processes.
     """
     try:
         yield
@@ -142,13 +144,14 @@ def explained_out_of_memory(
 def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
     """Run a training script; a problem with input or disk ends with its message and code 1.
 
-    A run that SIGTERM stopped ends with code `PREEMPTED`.
+    A run that SIGTERM stopped ends with code `PREEMPTED`. The message is the last thing that a launch prints.
 
     Args:
         script: What to run.
         when_stopped: What Ctrl-C says, before it ends with code 130.
     """
     try:
+        require_own_packages()
         script()
     except (InputError, OSError, SafetensorError) as error:
         _end_alone(f"error: {error}", 1)
@@ -156,21 +159,24 @@ def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
         _end_alone(when_stopped, 130)
     except Preempted as stopped:
         _leave_the_others()
-        print(f"{stopped}; the same command with --resume true goes on", file=sys.stderr)
+        _say_last(f"{stopped}; the same command with --resume true goes on")
         sys.exit(PREEMPTED)
     _leave_the_others()
 
 
-def _end_alone(said: str, code: int) -> NoReturn:
+def _end_alone(text: str, code: int) -> NoReturn:
     """End a process of which no other knows that it ends."""
-    if world_size() == 1 and code == 1:
-        sys.exit(said)
-    print(said, file=sys.stderr, flush=True)
+    _say_last(text)
     if world_size() > 1:
         # The others may wait for this one, and it must not wait for them: that it is dead ends them all.
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _say_last(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+    repeat_after_the_launcher(text)
 
 
 def _leave_the_others() -> None:

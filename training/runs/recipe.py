@@ -81,10 +81,10 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
     try:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError:
-        names = ", ".join(sorted(found.stem for found in (RECIPES / kind).glob("*.yaml")))
+        names = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
         raise InputError(f"There is no recipe {config}; packaged ones are {names}.") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML: {error}") from error
+        raise InputError(f"{path} is not YAML: {error}") from error
     values = {**(content or {}), **changes}
     fields = {field.name: field for field in _fields(recipe_class)}
     if unknown := sorted(set(values) - set(fields)):

@@ -1,9 +1,10 @@
 """What every recipe of a training has, and the Trainer's arguments that follow from it."""
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,12 +21,15 @@ class TrainingRecipe:
     learning_rate: float = recipe_field("peak learning rate")
     batch_size: int = recipe_field("examples a step, over all processes")
     per_device_batch_size: int = recipe_field("examples at once on a device, at most; the rest is accumulated")
-    warmup_steps: int = recipe_field("steps of linear warm-up")
+    warmup_steps: int = recipe_field("steps of linear warm-up, at most")
+    warmup_share: float | None = recipe_field(
+        "share of all steps that the warm-up takes at most; else warmup_steps alone decides", default=None
+    )
     scheduler: str = recipe_field("after the warm-up: linear, cosine, constant", default="linear")
-    adam_beta1: float = recipe_field("of AdamW", default=0.9)
-    adam_beta2: float = recipe_field("of AdamW", default=0.999)
-    adam_epsilon: float = recipe_field("of AdamW", default=1e-8)
-    weight_decay: float = recipe_field("of AdamW", default=0.0)
+    adam_beta1: float = recipe_field("beta 1 of AdamW", default=0.9)
+    adam_beta2: float = recipe_field("beta 2 of AdamW", default=0.999)
+    adam_epsilon: float = recipe_field("epsilon of AdamW", default=1e-8)
+    weight_decay: float = recipe_field("weight decay of AdamW", default=0.0)
     max_grad_norm: float = recipe_field("gradients are clipped to this norm", default=1.0)
     bf16: bool = recipe_field("mixed precision", default=False)
     workers: int = recipe_field("processes that load data, a device", default=0)
@@ -34,14 +38,37 @@ class TrainingRecipe:
     overwrite: bool = recipe_field("replace the run that is in output", default=False)
 
 
+R = TypeVar("R", bound=TrainingRecipe)
+
+
+def with_warmup(recipe: R, n_steps: int) -> R:
+    """Return the recipe with the warm-up that it has in a training of `n_steps`.
+
+    That is `warmup_steps`, or `warmup_share` of all steps where these are fewer.
+
+    Raises:
+        InputError: If the learning rate would never be reached.
+    """
+    share = recipe.warmup_share
+    if share is not None and not 0 <= share < 1:
+        raise InputError(f"warmup_share is {share}; it is 0 or more and less than 1.")
+    n_warmup = recipe.warmup_steps if share is None else min(recipe.warmup_steps, round(share * n_steps))
+    if n_warmup and n_warmup >= n_steps:
+        raise InputError(
+            f"The warm-up has {n_warmup} steps, but the training has {n_steps} in all: the learning rate would "
+            "never be reached. Say --warmup_share 0.1 for a warm-up of a tenth of the steps at most."
+        )
+    return dataclasses.replace(recipe, warmup_steps=n_warmup)
+
+
 def trainer_arguments(
     recipe: TrainingRecipe, *, seed: int, device_batch: int, accumulation: int
 ) -> dict[str, Any]:
     """Return what `TrainingArguments` takes for every training; each adds its length, logs and checkpoints.
 
     Args:
-        recipe: Of the training.
-        seed: Of the order of examples and of dropout.
+        recipe: The recipe of the training, as `with_warmup` returns it.
+        seed: Seed for the order of examples and for dropout.
         device_batch: Examples at once on a device.
         accumulation: How often they are accumulated to a step.
 

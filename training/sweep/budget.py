@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from grover_hf._internals.files import atomic_write
 from grover_hf.analysis.sweep.results import VOCABULARIES
 from grover_hf.corpus.corpus_facts import read_corpus_facts
 from grover_hf.corpus.facts import read_facts
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
-from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
+from training.runs.cost import training_flop
+from training.runs.trainer_arguments import with_warmup
 from training.sweep.recipe import SweepRecipe, data_folder, pretrain_recipe
 
 
@@ -54,11 +52,9 @@ def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
     bases_a_token = read_corpus_facts(folder / "corpus").bases_a_token
     tokens = recipe.tokens if recipe.tokens is not None else (recipe.bases or 0) / bases_a_token
     steps = round(tokens / (fields.batch_size * lengths.mean()))
-    if steps <= fields.warmup_steps:
-        raise InputError(
-            f"The budget gives {encoder.name} {steps} steps, of which {fields.warmup_steps} are the warm-up: give "
-            "more tokens or bases, or take a shorter warm-up."
-        )
+    if steps < 1:
+        raise InputError(f"The budget gives {encoder.name} {steps} steps: give more tokens or bases.")
+    with_warmup(fields, steps)
     windows = steps * fields.batch_size
     return Budget(
         vocabulary=encoder.name, types=len(encoder.tokens) - N_SPECIAL, bases_a_token=bases_a_token, steps=steps,
@@ -66,26 +62,6 @@ def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
         passes=windows / len(lengths),
         flop=windows * training_flop(lengths, len(encoder.tokens), fields.size, fields.p_select),
     )
-
-
-def training_flop(lengths: NDArray[np.int64], vocab_size: int, size: str, p_select: float) -> float:
-    """Return the floating-point operations that training on a window takes, on average.
-
-    6 a weight and token, forward and backward, and 12 a layer, token, position and hidden unit for attention
-    (Chowdhery et al. 2022, appendix B); the head at the tokens to predict alone. No padding is counted.
-
-    Args:
-        lengths: Of windows in tokens, without [CLS] and [SEP], shape (n,).
-        vocab_size: Number of ids.
-        size: Of the model.
-        p_select: Share of tokens to predict.
-    """
-    config = grover_config(vocab_size, size)  # type: ignore[arg-type]
-    hidden, layers = config.hidden_size, config.num_hidden_layers
-    tokens = lengths.astype(np.float64) + 2
-    weights = layers * (4 * hidden**2 + 2 * hidden * config.intermediate_size)
-    head = p_select * (hidden**2 + hidden * vocab_size)
-    return float(np.mean(6 * (weights + head) * tokens + 12 * layers * hidden * tokens**2))
 
 
 def write_budgets(budgets: Sequence[Budget], output: Path) -> None:

@@ -23,7 +23,7 @@ class Progress:
     n_steps: int = 0
     """Since the last line."""
     seconds: float = 0.0
-    """Of training, over all sessions, without steps that were lost."""
+    """Seconds of training, over all sessions, without steps that were lost."""
 
 
 class ResumableTrainer(WatchedTrainer):
@@ -48,7 +48,7 @@ class ResumableTrainer(WatchedTrainer):
 
         Raises:
             Preempted: If a process got SIGTERM; the checkpoint is written by then.
-            InputError: If a loss or gradient is no finite number, or a checkpoint cannot be written.
+            InputError: If a loss or gradient is not a finite number, or a checkpoint cannot be written.
         """
         if checkpoint is not None:
             self.progress = Progress(**read_manifest(checkpoint)["progress"])

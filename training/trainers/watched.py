@@ -14,6 +14,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf.errors import InputError
+from training.trainers.progress import EarlyFirstLine, ProgressLines
 
 
 class WatchedTrainer(Trainer, ABC):
@@ -23,7 +24,7 @@ class WatchedTrainer(Trainer, ABC):
     two numbers.
 
     Args:
-        trainer: As for `Trainer`; `args` without `logging_nan_inf_filter`, which hides what is looked for here.
+        trainer: As for `Trainer`; `args` without `logging_nan_inf_filter`, which hides such numbers.
     """
 
     def __init__(self, **trainer: Any) -> None:
@@ -31,11 +32,12 @@ class WatchedTrainer(Trainer, ABC):
         self.sigterm = threading.Event()
         """Set when the process got SIGTERM; whoever trains puts one here that is."""
         self._loss: torch.Tensor | None = None
-        self.add_callback(_OwnDropout())
+        for callback in (_OwnDropout(), EarlyFirstLine(), ProgressLines()):
+            self.add_callback(callback)
 
     @abstractmethod
     def examples_of_step(self) -> str:
-        """Return which examples the last step was of, as a message names them."""
+        """Return the examples of the last step, as a message names them."""
 
     @abstractmethod
     def what_is_kept(self) -> str:
@@ -46,7 +48,10 @@ class WatchedTrainer(Trainer, ABC):
         """End the training; called by all processes, after the same step."""
 
     def after_step(self, loss: float) -> None:
-        """Called after each step with its loss, a finite number."""
+        """Called in all processes after each step with its loss, a finite number; before what is logged and saved.
+
+        A SIGTERM that comes in here ends the training after the next step.
+        """
 
     def get_train_dataloader(self) -> Any:
         """Return the Trainer's, as those below: with workers that outlive a SIGTERM to all processes of a job."""
@@ -73,11 +78,11 @@ class WatchedTrainer(Trainer, ABC):
     def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kwargs: Any) -> None:
         # Called after each step, and once more after each epoch.
         if self._loss is not None:
-            self._look_at_step(self._loss, grad_norm)
+            self._agree_on_step(self._loss, grad_norm)
             self._loss = None
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
 
-    def _look_at_step(self, loss: torch.Tensor, grad_norm: Any) -> None:
+    def _agree_on_step(self, loss: torch.Tensor, grad_norm: Any) -> None:
         """Agree on a step: its loss, and whether it is the last."""
         own = torch.stack([loss, torch.full_like(loss, self.sigterm.is_set())])
         losses, sigterms = self.accelerator.gather(own).reshape(-1, 2).T.tolist()
@@ -86,9 +91,9 @@ class WatchedTrainer(Trainer, ABC):
         norm = 0.0 if grad_norm is None else float(grad_norm)
         if not (math.isfinite(mean_loss) and math.isfinite(norm)):
             raise InputError(
-                f"Step {self.state.global_step}: the loss is {mean_loss}, the norm of its gradients {norm}. The "
-                f"step was of {self.examples_of_step()}. {self.what_is_kept()} Take a smaller learning_rate "
-                "or more warmup_steps, if the examples are sound."
+                f"Step {self.state.global_step}: the loss is {mean_loss}, the norm of its gradients {norm}. Its "
+                f"examples were {self.examples_of_step()}. {self.what_is_kept()} If the data are sound, take a "
+                "smaller learning_rate or a longer warm-up (warmup_steps, warmup_share)."
             )
         self.after_step(mean_loss)
         if any(sigterms):

@@ -1,14 +1,18 @@
 """How a training script ends, alone and as one of several processes."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
 from grover_hf.errors import InputError
+from tests.training.launches import ROOT
 from training.runs import launch
 from training.runs.launch import PREEMPTED, Preempted, run_script
+from training.runs.recipe import RECIPES
 from training.trainers.watched import WatchedTrainer
 
 
@@ -82,3 +86,35 @@ def test_each_process_draws_its_own_dropout_and_the_first_that_of_a_run_alone(tm
 
     assert drawn(Watched, 0) == drawn(Plain, 0) == drawn(Plain, 1)
     assert drawn(Watched, 0) != drawn(Watched, 1) != drawn(Watched, 2) != drawn(Watched, 0)
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_error_of_a_launch_is_the_last_thing_printed(processes, tmp_path):
+    configuration = RECIPES / "accelerate" / ("cpu_2.yaml" if processes == 2 else "gpu_1.yaml")
+    command = [
+        "accelerate.commands.launch", "--config_file", configuration, "-m", "training.pretrain",
+        "--config", "tiny_cpu", "--tokenizer", tmp_path / "none", "--output", tmp_path / "run",
+    ]
+    on_cpus = {"ACCELERATE_USE_CPU": "true"} if torch.accelerator.is_available() else {}
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)} | on_cpus,
+    )
+    assert done.returncode == 1
+    # The traceback of the launcher is what would be last.
+    assert "Traceback" in done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith(f"error: {tmp_path / 'none'}")
+    # Said at once too, in case that nothing outlives the launcher.
+    assert lines.index(lines[-1]) < lines.index(next(line for line in lines if "Traceback" in line))
+    assert done.stderr.count(lines[-1]) <= processes + 1
+    assert not list(tmp_path.glob("grover-last-word-*"))
+
+
+def test_a_process_that_was_not_launched_says_its_error_once(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "training.pretrain", "--config", tmp_path / "none.yaml"], cwd=ROOT, timeout=200,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("error: There is no recipe") == 1
