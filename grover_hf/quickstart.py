@@ -60,17 +60,15 @@ def run_quickstart(
     output.mkdir(parents=True, exist_ok=True)
     merges_path, corpus_path, figure = (output / name for name in ("merges.txt", "corpus", "vocabulary.png"))
     with stages.timed("learn the vocabulary"):
-        merges = train_bpe_to_file(
-            [genome], merges_path, n_cycles=n_cycles, chromosomes=chromosomes, overwrite=overwrite
-        )
+        merges = train_bpe_to_file([reference], merges_path, n_cycles=n_cycles, overwrite=overwrite)
         encoder = GenomeEncoder(merges)
         save_tokenizer(encoder, output / "tokenizer")
     with stages.timed("tokenize the genome"):
         corpus = TokenizedGenome.build(reference, encoder, corpus_path, overwrite=overwrite)
     with stages.timed("cut windows"):
-        n_windows = _cut_windows(output, encoder.name, seed=seed, overwrite=overwrite)
+        n_windows = _cut_windows(corpus, output / "windows", seed=seed, overwrite=overwrite)
     with stages.timed("draw the vocabulary"):
-        vocabulary = vocabulary_report(merges_path, corpus_path, figure, [4, 5, 6])
+        vocabulary = vocabulary_report(encoder, corpus, figure, [4, 5, 6])
     with stages.timed("pretrain a tiny BERT"):
         recipe, report = _pretrain(output, encoder.name, seed, max_steps)
     with stages.timed("judge it beside counting"):
@@ -98,13 +96,13 @@ def _share_the_machine() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def _cut_windows(output: Path, config_name: str, *, seed: int, overwrite: bool) -> dict[str, int]:
+def _cut_windows(corpus: TokenizedGenome, output: Path, *, seed: int, overwrite: bool) -> dict[str, int]:
     """Cut the tokenized genome into windows; return how many each split has."""
     from dataset_builders.build import prepare
     from dataset_builders.genome_windows.builder import plan
 
-    prepare(plan(output / "corpus", seed=seed), output / "windows", overwrite=overwrite)
-    return read_facts(output / "windows", config_name).splits
+    prepare(plan(corpus, seed=seed), output, overwrite=overwrite)
+    return read_facts(output, corpus.encoder.name).splits
 
 
 def _vocabulary_table(rows: Sequence[Row], n_windows: dict[str, int], name: str) -> Table:

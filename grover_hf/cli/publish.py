@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from grover_hf._internals.own_packages import require_own_packages
 from grover_hf.errors import InputError
 
 
@@ -35,6 +36,7 @@ def publish(
 
     The token is that of `hf auth login`, or HF_TOKEN.
     """
+    require_own_packages()
     from grover_hf._internals.progress import bars_on_terminals_only
     from grover_hf.hub.publications import PUBLICATIONS, License
     from grover_hf.hub.publish import publish as push

@@ -97,16 +97,16 @@ def train_bpe(
 
 
 def train_bpe_to_file(
-    genomes: Sequence[str | Path], output: str | Path, *, n_cycles: int = 600,
+    genomes: Sequence[str | Path | ReferenceGenome], output: str | Path, *, n_cycles: int = 600,
     chromosomes: str | Sequence[str] | None = None, n_threads: int = 2, overwrite: bool = False,
 ) -> MergeTable:
     """Learn merges from FASTA files and write them; go on from `OUTPUT.partial` if it is there.
 
     Args:
-        genomes: FASTA files, trained on together.
+        genomes: FASTA files, or genomes that are open, trained on together.
         output: The merges file; until it is whole, the merges stand in `OUTPUT.partial`.
         n_cycles: How many merges to learn.
-        chromosomes: As for `ReferenceGenome`, of every file.
+        chromosomes: As for `ReferenceGenome`, of every file that is not open yet.
         n_threads: Threads for encoding.
         overwrite: Replace `output` if it is there, and begin anew.
 
@@ -114,8 +114,9 @@ def train_bpe_to_file(
         InputError: As `train_bpe` and `ReferenceGenome`; and if fewer merges were left to learn.
     """
     output = Path(output)
-    require_writable(output, overwrite=overwrite, inputs=genomes)
-    opened = [ReferenceGenome(genome, chromosomes) for genome in genomes]
+    paths = [genome.path if isinstance(genome, ReferenceGenome) else genome for genome in genomes]
+    require_writable(output, overwrite=overwrite, inputs=paths)
+    opened = [one if isinstance(one, ReferenceGenome) else ReferenceGenome(one, chromosomes) for one in genomes]
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.partial")
     if overwrite:

@@ -26,18 +26,19 @@ from grover_hf.errors import InputError
 from grover_hf.genome.reference import ReferenceGenome
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe
+from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.merges import MergeTable
 
 
 def vocabulary_report(
-    vocabulary: Path, corpus: Path | None, figure: Path | None, kmers: list[int]
+    vocabulary: Path | Encoder, corpus: Path | TokenizedGenome | None, figure: Path | None, kmers: list[int]
 ) -> list[Row]:
     """Return the paper's table with a vocabulary's values; write the figure if a path is given.
 
     Args:
-        vocabulary: A merges file or a tokenizer folder.
-        corpus: A genome tokenized with it; without one the table has no frequencies.
+        vocabulary: A merges file, a tokenizer folder, or an encoder.
+        corpus: A genome tokenized with it, open or its folder; without one the table has no frequencies.
         figure: A PNG or PDF to write; needs `corpus`.
         kmers: k-mer vocabularies to compare in the figure.
 
@@ -49,8 +50,8 @@ def vocabulary_report(
         require_format(figure)
         if corpus is None:
             raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
-    encoder = load_encoder(vocabulary)
-    genome = None if corpus is None else TokenizedGenome.open(corpus, encoder)
+    encoder = load_encoder(vocabulary) if isinstance(vocabulary, Path) else vocabulary
+    genome = TokenizedGenome.open(corpus, encoder) if isinstance(corpus, Path) else corpus
     counted = vocabulary_of(encoder.tokens, genome)
     if figure is not None and genome is not None:
         frequencies = {encoder.name: counted.frequencies}
