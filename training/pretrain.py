@@ -99,7 +99,7 @@ class PretrainTrainer(ResumableTrainer):
         self._batches = batches
         self.add_callback(_EpochOfBatches(batches))
         # In a hook, and not past the model's forward, so that several processes still share the gradients.
-        self.model.cls.register_forward_pre_hook(self._states_at_masked)
+        self.model.get_submodule("cls").register_forward_pre_hook(self._states_at_masked)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute logits of the masked positions alone: the others are nearly all of them, and lead nowhere."""
