@@ -5,18 +5,15 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import transformers
 import yaml
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
     EarlyStoppingCallback,
@@ -25,7 +22,6 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.modeling_outputs import SequenceClassifierOutput
 
 from grover_hf._internals.files import atomic_folder, atomic_write, require_writable
 from grover_hf._internals.records import plain, read_json_object, record_of
@@ -42,8 +38,6 @@ from training.data.tasks import (
     Task,
     collator,
     examples_sha256,
-    logits_of,
-    mean_over_windows,
     open_task,
     read_examples,
 )
@@ -58,7 +52,6 @@ from training.runs.folder import (
     write_recipe,
 )
 from training.runs.launch import (
-    Preempted,
     batch_shape,
     memory_explained,
     require_positive,
@@ -70,8 +63,8 @@ from training.runs.launch import (
 )
 from training.runs.recipe import recipe_field, recipe_from_command_line
 from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
+from training.trainers.classification import FinetuneTrainer, logits_of_rows, scores_of_rows
 from training.trainers.loss import global_cross_entropy
-from training.trainers.watched import WatchedTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,57 +87,6 @@ class FinetuneRecipe(TrainingRecipe):
     lora_rank: int = recipe_field("train low-rank changes of the weights alone; 0 to train all", default=0)
 
 
-class FinetuneTrainer(WatchedTrainer):
-    """The Trainer of a seed, which knows the rows of its last step; SIGTERM ends it with nothing to go on from.
-
-    Args:
-        rules: What the model takes.
-        trainer: As for `WatchedTrainer`.
-    """
-
-    def __init__(self, *, rules: InputRules, **trainer: Any) -> None:
-        super().__init__(**trainer)
-        self._rules = rules
-        self._rows: list[torch.Tensor] = []
-
-    def examples_of_step(self) -> str:
-        """Return the rows of this process."""
-        rows = torch.cat(self._rows).unique().tolist()
-        return f"the train rows {', '.join(map(str, rows))}"
-
-    def what_is_kept(self) -> str:
-        return f"It is a step of seed {self.args.seed}; seeds before it are kept."
-
-    def stop_for_sigterm(self) -> None:
-        # A seed that is trained is scored; the next one's first step ends the run.
-        if self.state.global_step >= self.state.max_steps:
-            return
-        raise Preempted(
-            f"SIGTERM: stopped after step {self.state.global_step} of seed {self.args.seed}; the seeds that are "
-            "finished are kept"
-        )
-
-    def after_step(self, loss: float) -> None:
-        """Forget the rows of the step, which was sound."""
-        self._rows.clear()
-
-    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        # Called before each forward pass; the model does not know of rows.
-        rows = inputs.pop("row")
-        if self.model.training:
-            self._rows.append(rows)
-        prepared: dict[str, Any] = super()._prepare_inputs(inputs)
-        return prepared
-
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Compute the loss from logits as `logits_of` gives them."""
-
-        def forward(**inputs: Any) -> SequenceClassifierOutput:
-            return SequenceClassifierOutput(logits=logits_of(model, inputs, self._rules))
-
-        return super().compute_loss(forward, inputs, *args, **kwargs)
-
-
 def finetune(recipe: FinetuneRecipe) -> FinetuningReport | None:
     """Run a fine-tuning, a training a seed; return what `metrics.json` says, None in all processes but the first.
 
@@ -155,54 +97,86 @@ def finetune(recipe: FinetuneRecipe) -> FinetuningReport | None:
 
 
 def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> FinetuningReport | None:
-    _check(recipe)
+    arguments = _checked_launch(recipe)
     run = Path(recipe.output)
-    task = open_task(recipe.dataset, recipe.dataset_config)
-    loaded = _pinned(recipe, run)
-    config, tokenizer = open_model(loaded, task.class_names)
-    model = new_model(loaded, config, tokenizer)
-    rules = InputRules.of(model, tokenizer, max_tokens=recipe.max_tokens)
-    n_parameters = count_parameters(with_lora(model, recipe.lora_rank) if recipe.lora_rank else model)
-    del model
-    examples = read_examples(
-        task, tokenizer, rules, retokenize=recipe.retokenize, windows=recipe.long_input == "windows"
-    )
-    if not sys.stdout.isatty():
-        transformers.utils.logging.disable_progress_bar()
-    world = world_size()
-    shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world)
-    arguments = _training_arguments(recipe, recipe.seeds[0], *shape)
+    inputs = _open_inputs(recipe, run)
+    with arguments.main_process_first(desc="output folder"):
+        if arguments.process_index == 0:
+            _prepare_folder(recipe, run, inputs.identity)
+    for seed in recipe.seeds:
+        if not (run / "seeds" / f"{seed}.json").exists():
+            _train_seed(inputs, run, seed, arguments, sigterm)
+    return None if arguments.process_index else _write_report(recipe, run, inputs, arguments.world_size)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """What a fine-tuning reads."""
+
+    recipe: FinetuneRecipe
+    """With the commit of the model that all seeds begin with, and the warm-up of so many steps."""
+    task: Task
+    examples: dict[str, Examples]
+    config: Any
+    """The model's configuration."""
+    tokenizer: Any
+    rules: InputRules
+    weights: dict[str, str | None]
+    """Commit or digest of the model's weights."""
+    n_parameters: dict[str, int]
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What a run that goes on must find again: the rows and the weights."""
+        rows = self.task.facts.sha256 if self.task.facts else examples_sha256(self.examples)
+        return {"rows": rows, **self.weights}
+
+
+def _checked_launch(recipe: FinetuneRecipe) -> TrainingArguments:
+    """Return the Trainer's arguments for a recipe and a launch that go together; say on what it computes."""
+    _check(recipe)
+    arguments = _training_arguments(recipe, recipe.seeds[0])
     require_processes(
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
     say_device(arguments)
-    n_steps = recipe.epochs * -(-len(examples["train"]) // recipe.batch_size)
-    loaded = with_warmup(loaded, n_steps)
-    identity = model_identity(loaded)
-    # What the name on the Hub stands for may change between seeds.
-    loaded = dataclasses.replace(loaded, revision=identity["revision"])
-    reads = {"rows": task.facts.sha256 if task.facts else examples_sha256(examples), **identity}
-    with arguments.main_process_first(desc="output folder"):
-        if arguments.process_index == 0:
-            _prepare_folder(recipe, run, reads)
+    if not sys.stdout.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    return arguments
 
-    for seed in recipe.seeds:
-        if (run / "seeds" / f"{seed}.json").exists():
-            continue
-        seeds_model = partial(new_model, loaded, config, tokenizer)
-        trainer = _trainer(loaded, run, seed, shape, examples, seeds_model, rules)
-        trainer.sigterm = sigterm
-        with memory_explained(shape[0], recipe.batch_size):
-            trainer.train()
-            # The Trainer would score the test rows as if they were those of validation.
-            trainer.compute_metrics = None
-            logits = trainer.predict(examples["test"]).predictions
-        if trainer.is_world_process_zero():
-            _write_training(trainer, tokenizer, run, seed, _by_row(examples["test"], logits))
-        trainer.accelerator.wait_for_everyone()
-    if arguments.process_index:
-        return None
-    return _write_report(recipe, run, task, world, {**identity, **n_parameters})
+
+def _open_inputs(recipe: FinetuneRecipe, run: Path) -> _Inputs:
+    """Open the task and the model, which must go together."""
+    task = open_task(recipe.dataset, recipe.dataset_config)
+    pinned = _pinned(recipe, run)
+    config, tokenizer = open_model(pinned, task.class_names)
+    model = new_model(pinned, config, tokenizer)
+    rules = InputRules.of(model, tokenizer, max_tokens=recipe.max_tokens)
+    n_parameters = count_parameters(with_lora(model, recipe.lora_rank) if recipe.lora_rank else model)
+    examples = read_examples(
+        task, tokenizer, rules, retokenize=recipe.retokenize, windows=recipe.long_input == "windows"
+    )
+    weights = model_identity(pinned)
+    # What the name on the Hub stands for may change between seeds.
+    pinned = dataclasses.replace(pinned, revision=weights["revision"])
+    pinned = with_warmup(pinned, recipe.epochs * -(-len(examples["train"]) // recipe.batch_size))
+    return _Inputs(pinned, task, examples, config, tokenizer, rules, weights, n_parameters)
+
+
+def _train_seed(
+    inputs: _Inputs, run: Path, seed: int, arguments: TrainingArguments, sigterm: threading.Event
+) -> None:
+    """Train from one seed, score the test rows, and keep what came of it."""
+    trainer = _trainer(inputs, run, seed)
+    trainer.sigterm = sigterm
+    with memory_explained(arguments.per_device_train_batch_size, inputs.recipe.batch_size):
+        trainer.train()
+        # The Trainer would score the test rows as if they were those of validation.
+        trainer.compute_metrics = None
+        logits = trainer.predict(inputs.examples["test"]).predictions
+    if trainer.is_world_process_zero():
+        _write_training(trainer, inputs.tokenizer, run, seed, scores_of_rows(inputs.examples["test"], logits))
+    trainer.accelerator.wait_for_everyone()
 
 
 def _pinned(recipe: FinetuneRecipe, run: Path) -> FinetuneRecipe:
@@ -275,17 +249,15 @@ def _check(recipe: FinetuneRecipe) -> None:
         )
 
 
-def _trainer(
-    recipe: FinetuneRecipe, run: Path, seed: int, shape: tuple[int, int], examples: dict[str, Examples],
-    new_model: Callable[[], Any], rules: InputRules,
-) -> FinetuneTrainer:
+def _trainer(inputs: _Inputs, run: Path, seed: int) -> FinetuneTrainer:
+    recipe, examples = inputs.recipe, inputs.examples
     transformers.set_seed(seed)
-    model = new_model()
+    model = new_model(recipe, inputs.config, inputs.tokenizer)
     if recipe.lora_rank:
         model = with_lora(model, recipe.lora_rank)
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        labels, logits = _mean_logits(examples["validation"], prediction.predictions)
+        labels, logits = logits_of_rows(examples["validation"], prediction.predictions)
         predicted = logits.argmax(1)
         return {
             "mcc": float(matthews_corrcoef(labels, predicted)), "accuracy": float((predicted == labels).mean()),
@@ -293,9 +265,9 @@ def _trainer(
 
     trainer = FinetuneTrainer(
         model=model,
-        args=_training_arguments(recipe, seed, *shape),
-        data_collator=collator(rules),
-        rules=rules,
+        args=_training_arguments(recipe, seed),
+        data_collator=collator(inputs.rules),
+        rules=inputs.rules,
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
         compute_loss_func=global_cross_entropy,
@@ -309,9 +281,8 @@ def _trainer(
     return trainer
 
 
-def _training_arguments(
-    recipe: FinetuneRecipe, seed: int, device_batch: int, accumulation: int
-) -> TrainingArguments:
+def _training_arguments(recipe: FinetuneRecipe, seed: int) -> TrainingArguments:
+    device_batch, accumulation = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world_size())
     return TrainingArguments(
         **trainer_arguments(recipe, seed=seed, device_batch=device_batch, accumulation=accumulation),
         num_train_epochs=recipe.epochs,
@@ -327,21 +298,6 @@ def _training_arguments(
     )
 
 
-def _by_row(examples: Examples, logits: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return labels and probabilities of rows from the logits of examples."""
-    labels, mean = _mean_logits(examples, logits)
-    return labels, softmax(mean.astype(np.float32), axis=1)
-
-
-def _mean_logits(
-    examples: Examples, logits: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    if not np.isfinite(logits).all():
-        raise InputError("The model's output is not a finite number: it diverged. Take a smaller learning_rate.")
-    mean = mean_over_windows(logits, examples.row)
-    return examples.labels[np.searchsorted(examples.row, np.arange(len(mean)))], mean
-
-
 def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
     model: Any = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
@@ -353,9 +309,10 @@ def _write_weights(trainer: Trainer, tokenizer: Any, run: Path) -> None:
         config.write_text(json.dumps(portable_config(json.loads(config.read_text())), indent=2) + "\n")
 
 
-def _write_report(
-    recipe: FinetuneRecipe, run: Path, task: Task, world: int, of_model: dict[str, Any]
-) -> FinetuningReport:
+def _write_report(recipe: FinetuneRecipe, run: Path, inputs: _Inputs, processes: int) -> FinetuningReport:
+    """Write scores of all seeds, predictions and card."""
+    task = inputs.task
+    of_model: dict[str, Any] = {**inputs.weights, **inputs.n_parameters}
     by_seed = {training.seed: training for training in _trainings(run)}
     trainings = [by_seed[seed] for seed in recipe.seeds]
     predictions = together([read_predictions(run / "seeds", f"{seed}.npz") for seed in recipe.seeds])
@@ -379,7 +336,7 @@ def _write_report(
         ci95=intervals,
         seed=recipe.seeds[0],
         seeds=trainings,
-        processes=world,
+        processes=processes,
     )
     card = finetuned_card(report, dataclasses.asdict(recipe), task.class_names)
     (run / "model" / "README.md").write_text(card)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import BASES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import write_tokenizer_files
+from grover_hf.tokenization.fast_tokenizer import first_difference
 from grover_hf.tokenization.merges import Merge, MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
@@ -159,20 +159,12 @@ def _require_same_ids(path: Path, raw: Tokenizer, clean: Tokenizer, vocabulary: 
     added = raw.get_vocab(with_added_tokens=True).keys() - {*vocabulary.tokens, ""}
     if added:
         raise InputError(f"{path} has added tokens that the model has no row for: {sorted(added)}.")
-    sequences = ["[MASK]A", *_sequences(vocabulary)]
-    ours, theirs = ([found.ids for found in one.encode_batch(sequences)] for one in (clean, raw))
-    for sequence, have, want in zip(sequences, theirs, ours, strict=True):
-        if have != want:
-            raise InputError(
-                f"{path} gives {sequence!r} the ids {have}, and repaired {want}: it has settings that the "
-                "authors' is not known to have, and cannot be repaired without changing ids."
-            )
-
-
-def _sequences(vocabulary: AuthorsVocabulary) -> list[str]:
-    """Return each token, and sequences over A, C, G, T, N: of letters, and of tokens, which merge more."""
-    rng = np.random.default_rng(0)
+    # Theirs reads lower case as unknown, which is repaired.
     words = vocabulary.tokens[N_SPECIAL:]
-    of_letters = ["".join(rng.choice([*BASES, "N"], rng.integers(1, 200))) for _ in range(N_CHECKED // 2)]
-    of_tokens = ["".join(rng.choice([*words, "N"], rng.integers(1, 50))) for _ in range(N_CHECKED // 2)]
-    return [*words, *of_letters, *of_tokens]
+    difference = first_difference(raw, clean, words, n_sequences=N_CHECKED, any_case=False)
+    if difference is not None:
+        sequence, have, want = difference
+        raise InputError(
+            f"{path} gives {sequence!r} the ids {have}, and repaired {want}: it has settings that the "
+            "authors' is not known to have, and cannot be repaired without changing ids."
+        )

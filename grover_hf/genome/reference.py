@@ -7,6 +7,7 @@ base codes: blocks of whole lines from the file, one compiled pass over each, no
 import hashlib
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,7 +85,10 @@ class ReferenceGenome:
         self.path = Path(path)
         self._plain, index, self._records = _open_file(self.path)
         self._identity = file_key(self._plain)
-        self._fasta = pyfaidx.Faidx(str(self._plain), indexname=str(index), rebuild=False, as_raw=True)
+        with warnings.catch_warnings():
+            # That an index is older than its file, which does not matter to one that fits.
+            warnings.filterwarnings("ignore", "Index file .* is older", RuntimeWarning)
+            self._fasta = pyfaidx.Faidx(str(self._plain), indexname=str(index), rebuild=False, as_raw=True)
         self._checked = set(self._records) if index.parent == cache_dir() / "fasta" else set()
         """Records whose lines are known to end where the index says."""
         names = _choose(list(self._records), chromosomes, self.path)

@@ -42,11 +42,13 @@ class EndpointHandler:
     Args:
         path: Folder of the model.
         max_bases: Most letters in a request, all sequences together.
+        max_sequences: Most sequences in a request.
     """
 
-    def __init__(self, path: str = "", *, max_bases: int = 1_000_000) -> None:
+    def __init__(self, path: str = "", *, max_bases: int = 1_000_000, max_sequences: int = 10_000) -> None:
         self._dna = DnaModel.from_pretrained(path or ".")
         self._max_bases = max_bases
+        self._max_sequences = max_sequences
 
     def __call__(self, data: dict[str, Any]) -> Any:
         """Return the answer to a request, of lists, dicts, str, int and float alone.
@@ -55,13 +57,17 @@ class EndpointHandler:
             InputError: If it has no inputs, too much of them, something that is not DNA, a task that the
                 model cannot do, or a parameter that the task does not know.
         """
-        if "inputs" not in data:
-            raise InputError("The request has no inputs: give a sequence, or a list of them.")
+        if not isinstance(data, dict) or "inputs" not in data:
+            raise InputError('The request has no inputs: give {"inputs": a sequence, or a list of them}.')
         parameters = data.get("parameters") or {}
         inputs = data["inputs"]
         sequences = [inputs] if isinstance(inputs, str) else inputs
         if not isinstance(sequences, list) or not isinstance(parameters, dict):
             raise InputError("inputs are a sequence or a list of them, parameters are an object.")
+        if len(sequences) > self._max_sequences:
+            raise InputError(
+                f"The inputs are {len(sequences):,} sequences; one request takes up to {self._max_sequences:,}."
+            )
         n_bases = sum(len(sequence) for sequence in sequences if isinstance(sequence, str))
         if n_bases > self._max_bases:
             raise InputError(f"The inputs have {n_bases:,} letters; one request takes up to {self._max_bases:,}.")
@@ -69,7 +75,7 @@ class EndpointHandler:
         beside = {name: value for name, value in data.items() if name not in ("inputs", "parameters")}
         given = {name: value for name, value in {**beside, **parameters}.items() if value is not None}
         task = given.pop("task", None) or self._task(sequences, given)
-        if task not in _PARAMETERS:
+        if not isinstance(task, str) or task not in _PARAMETERS:
             raise InputError(f"There is no task {task!r}; there are {', '.join(_PARAMETERS)}.")
         if unknown := sorted(set(given) - set(_PARAMETERS[task])):
             raise InputError(f"{task} knows no {', '.join(unknown)}; it takes {', '.join(_PARAMETERS[task])}.")

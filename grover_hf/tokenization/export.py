@@ -11,15 +11,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from grover_hf._internals.files import atomic_folder
 from grover_hf.errors import InputError
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tokenization.fast_tokenizer import SETTINGS, SPECIAL_NAMES
+from grover_hf.tokenization.fast_tokenizer import SETTINGS, SPECIAL_NAMES, first_difference
 from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
-from grover_hf.tokenization.special_tokens import SPECIAL_TOKENS
+from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
+_N_CHECKED = 400
+"""Sequences on which a tokenizer that is written otherwise must give our ids."""
 _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
 
 
@@ -59,26 +63,60 @@ def load_encoder(path: str | Path) -> Encoder:
     path = Path(path)
     if path.is_file():
         return GenomeEncoder(MergeTable.read(path))
+    file = path / "tokenizer.json"
     try:
-        content = json.loads((path / "tokenizer.json").read_text())
-        model = content["model"]
-    except FileNotFoundError:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        vocabulary, kind = dict(content["model"]["vocab"]), content["model"]["type"]
+        ids = sorted(vocabulary, key=vocabulary.__getitem__)
+        merges = [_pair(merge) for merge in content["model"]["merges"]] if kind == "BPE" else []
+        numbers = [vocabulary[token] for token in ids]
+        if kind not in ("BPE", "WordLevel"):
+            raise ValueError(kind)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path} is not a tokenizer folder: it has no tokenizer.json.") from None
-    except (json.JSONDecodeError, KeyError, TypeError):
-        raise InputError(f"{path / 'tokenizer.json'} is not a tokenizer file, or was cut short.") from None
-    ids = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    encoder: Encoder
-    if model["type"] == "BPE":
-        merges = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
-        encoder = GenomeEncoder(MergeTable(tuple((left, right) for left, right in merges)))
-    else:
-        encoder = KmerEncoder(len(ids[-1]))
-    if tuple(ids) != encoder.tokens:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            f"{file} is not a tokenizer file of byte pairs or k-mers, or was cut short."
+        ) from None
+    try:
+        encoder: Encoder = GenomeEncoder(MergeTable(tuple(merges))) if kind == "BPE" else KmerEncoder(len(ids[-1]))
+    except (InputError, IndexError) as error:
+        raise InputError(f"{file}: its vocabulary is not one of ours: {error}") from None
+    if tuple(ids) != encoder.tokens or numbers != list(range(len(ids))):
         raise InputError(
             f"{path} has ids in another order than ours, which is {' '.join(SPECIAL_TOKENS)}, "
-            "then A C G T and the merges, or then all k-mers in alphabetical order."
+            "then A C G T and the merges, or then all k-mers in alphabetical order, from 0 without a gap."
         )
+    _require_same_ids(file, encoder)
     return encoder
+
+
+def _pair(merge: Any) -> tuple[str, str]:
+    """Return a merge that is stored as "A B", or as two strings."""
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return str(left), str(right)
+
+
+def _require_same_ids(file: Path, encoder: Encoder) -> None:
+    """Raise `InputError` if the tokenizer that a file describes gives other ids than our encoder."""
+    try:
+        stored = Tokenizer.from_file(str(file))
+    except Exception as error:
+        # tokenizers has no error of its own.
+        raise InputError(f"{file} is not a tokenizer file: {error}") from error
+    ours = encoder.backend()
+    if stored.to_str() == ours.to_str():
+        return
+    # Written otherwise, it may still give the same ids; with dropout, only mostly.
+    dropout = getattr(stored.model, "dropout", None)
+    words = encoder.tokens[N_SPECIAL:]
+    difference = first_difference(stored, ours, words, n_sequences=_N_CHECKED, any_case=True)
+    if dropout or difference is not None:
+        example = f", to {difference[0][:40]!r} say" if difference else ""
+        raise InputError(
+            f"{file} gives other ids than its vocabulary alone would{example}. It has settings that ours has not "
+            "(such as dropout, truncation, padding, a normalizer); export the tokenizer again."
+        )
 
 
 def encoder_named(name: str | Path) -> Encoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from grover_hf.genome.letters import BASES
@@ -54,6 +55,34 @@ def as_pretrained(backend: Tokenizer) -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(tokenizer_object=backend, **SETTINGS)
+
+
+def first_difference(
+    one: Tokenizer, other: Tokenizer, words: Sequence[str], *, n_sequences: int, any_case: bool
+) -> tuple[str, list[int], list[int]] | None:
+    """Return a sequence to which two tokenizers give different ids, with both; None if they agree on all.
+
+    Args:
+        one: A tokenizer.
+        other: Another one.
+        words: The tokens that spell bases.
+        n_sequences: How many random sequences to try beside the tokens themselves: over A, C, G, T and N,
+            and of tokens one after another, which merge more.
+        any_case: Whether to try them in lower case too.
+    """
+    sequences = ["[MASK]A", *words, *_random_sequences(words, n_sequences)]
+    if any_case:
+        sequences += [sequence.lower() for sequence in sequences[1:]]
+    ids_of_one, ids_of_other = ([found.ids for found in each.encode_batch(sequences)] for each in (one, other))
+    pairs = zip(sequences, ids_of_one, ids_of_other, strict=True)
+    return next(((sequence, ids, others) for sequence, ids, others in pairs if ids != others), None)
+
+
+def _random_sequences(words: Sequence[str], n_sequences: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    of_letters = ["".join(rng.choice([*BASES, "N"], rng.integers(1, 200))) for _ in range(n_sequences // 2)]
+    of_words = ["".join(rng.choice([*words, "N"], rng.integers(1, 50))) for _ in range(n_sequences // 2)]
+    return [*of_letters, *of_words]
 
 
 def _backend(model: models.Model, split: pre_tokenizers.PreTokenizer) -> Tokenizer:

@@ -27,7 +27,7 @@ from grover_hf.tokenization.merges import MergeTable
 from tests.authors.stand_in import tokenizer_content
 from tests.inference.test_windows import most_central_windows
 from tests.tiny_models import MERGES, random_dna, save, tiny_classifier, tiny_masked_model, tiny_tokenizer
-from training.data.tasks import mean_over_windows
+from training.trainers.classification import mean_over_windows
 
 SHORT = "ACGTTTTGGA"
 LONG = random_dna(200)

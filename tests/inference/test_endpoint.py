@@ -35,7 +35,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def masked(folders):
-    return EndpointHandler(str(folders.masked), max_bases=1_000)
+    return EndpointHandler(str(folders.masked), max_bases=1_000, max_sequences=100)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +165,12 @@ def test_a_request_without_a_task_means_what_can_be_meant(masked):
     ("request_", "message"),
     [
         ({}, "has no inputs"),
+        (7, "has no inputs"),
+        ([{"inputs": "ACGT"}], "has no inputs"),
+        (None, "has no inputs"),
+        ({"inputs": ["A"] * 101}, "are 101 sequences; one request takes up to 100"),
+        ({"inputs": "ACGT", "task": ["fill-mask"]}, r"no task \['fill-mask'\]; there are"),
+        ({"inputs": "ACGT", "task": {"a": 1}}, "no task {'a': 1}; there are"),
         ({"inputs": {"text": "ACGT"}}, "a sequence or a list of them"),
         ({"inputs": 7}, "a sequence or a list of them"),
         ({"inputs": []}, "one sequence or more"),

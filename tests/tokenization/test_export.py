@@ -123,3 +123,59 @@ def test_a_vocabulary_with_other_ids_is_refused(encoder, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="ids in another order"):
         load_encoder(tmp_path / "t")
+
+
+def written(tmp_path, encoder, change):
+    save_tokenizer(encoder, tmp_path / "t")
+    path = tmp_path / "t" / "tokenizer.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return tmp_path / "t"
+
+
+def with_gap(content):
+    vocab = content["model"]["vocab"]
+    last = max(vocab, key=vocab.get)
+    vocab[last] += 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_gap, "from 0 without a gap"),
+        (lambda c: c["model"].update(dropout=0.1), "gives other ids"),
+        (lambda c: c["model"].update(dropout=1e-6), "gives other ids"),
+        (lambda c: c.update(normalizer=None), "gives other ids.*such as dropout"),
+        (lambda c: c.update(normalizer={"type": "Strip", "strip_left": True, "strip_right": True}), "other ids"),
+        (lambda c: c.update(post_processor=None), "gives other ids"),
+        (lambda c: c.update(truncation={"max_length": 20, "stride": 0, "strategy": "LongestFirst",
+                                        "direction": "Right"}), "gives other ids"),
+        (lambda c: c["model"].update(type="Unigram"), "not a tokenizer file"),
+        (lambda c: c["model"].update(vocab=[["A", 0.1]]), "not a tokenizer file|is not one of ours|another order"),
+        (lambda c: c["model"].update(merges=[["A"]]), "not a tokenizer file"),
+        (lambda c: c["model"]["merges"].insert(0, ["A", "TTTTT"]), "its vocabulary is not one of ours"),
+        (lambda c: c.update(version="9.9"), "not a tokenizer file"),
+        (lambda c: c.update(model=[]), "not a tokenizer file"),
+    ],
+)
+def test_a_tokenizer_that_would_give_other_ids_than_ours_is_refused(encoder, tmp_path, change, message):
+    folder = written(tmp_path, encoder, change)
+    with pytest.raises(InputError, match=message) as error:
+        load_encoder(folder)
+    assert str(folder) in str(error.value)
+
+
+def test_a_tokenizer_that_is_written_otherwise_and_gives_the_same_ids_is_read(encoder, tmp_path):
+    def change(content):
+        content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
+        content["decoder"] = None
+
+    assert load_encoder(written(tmp_path, encoder, change)).tokens == encoder.tokens
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, b"[1]", b"7", b""])
+def test_a_file_that_is_no_json_object_is_refused(tmp_path, content):
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    with pytest.raises(InputError, match="is not a tokenizer file"):
+        load_encoder(tmp_path)

@@ -1,4 +1,5 @@
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -249,8 +250,9 @@ def test_the_command_prints_the_table_and_writes_into_the_run(trained, capsys):
     for name in ("model ", "neighbour counts ", "token frequency ", "model less neighbour counts: +"):
         assert f"\n{name}" in out
     assert (trained / "evaluation" / "bpe-600" / "metrics.json").exists()
-    with pytest.raises(SystemExit, match="error: .*nowhere is neither a run"):
+    with pytest.raises(SystemExit, match="1"):
         main([str(trained / "nowhere")])
+    assert re.search("error: .*nowhere is neither a run", capsys.readouterr().err)
 
 
 def test_a_folder_that_no_evaluation_made_is_not_replaced(judge, trained):

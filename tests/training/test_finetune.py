@@ -37,10 +37,11 @@ from grover_hf.model import grover_config, weights_sha256
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer, write_tokenizer_files
 from grover_hf.tokenization.kmer import KmerEncoder
-from training.data.tasks import collator, mean_over_windows, open_task, read_examples
-from training.finetune import FinetuneRecipe, FinetuneTrainer, finetune
+from training.data.tasks import collator, open_task, read_examples
+from training.finetune import FinetuneRecipe, finetune
 from training.runs.launch import Preempted, explained_out_of_memory, scheduler_type
 from training.runs.recipe import RECIPES, read_recipe
+from training.trainers.classification import FinetuneTrainer, mean_over_windows
 
 
 def save_model(encoder, folder, config_class=grover_config, model_class=BertForMaskedLM, **changes):

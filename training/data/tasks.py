@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from grover_hf.corpus.splits import SPLITS
 from grover_hf.errors import InputError
 from grover_hf.genome.letters import normalized_rows
 from grover_hf.inference.input_rules import InputRules
-from grover_hf.inference.windows import sum_by_owner, window_starts
+from grover_hf.inference.windows import window_starts
 from grover_hf.tokenization.identity import vocabulary_sha256
 
 Ids = list[NDArray[np.integer]]
@@ -154,38 +154,6 @@ def collator(rules: InputRules) -> Collator:
         }
 
     return collate
-
-
-def logits_of(model: Any, inputs: Mapping[str, torch.Tensor], rules: InputRules) -> torch.Tensor:
-    """Return a model's logits of a padded batch, shape (B, C).
-
-    A model that cannot be told what is padding gets none: inputs of one length together.
-
-    Args:
-        model: With a head for classes.
-        inputs: `input_ids` and `attention_mask`, both of shape (B, L).
-        rules: What the model takes.
-    """
-    if rules.pads:
-        whole: torch.Tensor = model(**inputs).logits
-        return whole
-    input_ids, lengths = inputs["input_ids"], inputs["attention_mask"].sum(1)
-    rows, parts = [], []
-    for length in lengths.unique():
-        same = (lengths == length).nonzero()[:, 0]
-        for some in same.split(rules.max_rows or len(same)):
-            of_length = {"input_ids": input_ids[some, :length]}
-            if rules.takes_mask:
-                of_length["attention_mask"] = inputs["attention_mask"][some, :length]
-            rows.append(some)
-            parts.append(model(**of_length).logits)
-    return torch.cat(parts)[torch.cat(rows).argsort()]
-
-
-def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Return the mean logits of each row over its windows, shape (n_rows, C)."""
-    n_windows = np.bincount(row)
-    return (sum_by_owner(row, logits, len(n_windows)) / n_windows[:, None]).astype(logits.dtype)
 
 
 def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 from transformers import Trainer
 from transformers import trainer as trainer_module
 
-from training.finetune import FinetuneTrainer
 from training.pretrain import PretrainTrainer
+from training.trainers.classification import FinetuneTrainer
 from training.trainers.resumable import ResumableTrainer
 from training.trainers.watched import WatchedTrainer
 
