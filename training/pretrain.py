@@ -24,6 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
+# The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config
