@@ -98,7 +98,7 @@ def row_by_row(fasta: Path, promoters: Path, tokenizer_file: Path, output: Path 
 def our_rows(made: Task, folder: Path) -> None:
     """Make the tables of all splits and write nothing."""
     builder = made.builder_class(
-        cache_dir=str(folder / "cache"), dataset_name=made.dataset, config_name=made.config, **made.settings
+        cache_dir=str(folder / "cache"), dataset_name=made.dataset, config_name=made.config, task=made
     )
     for generator in builder._split_generators(None):
         for _ in builder._generate_tables(**generator.gen_kwargs):

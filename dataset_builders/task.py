@@ -20,7 +20,7 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import encoder_named
 
 if TYPE_CHECKING:
-    from dataset_builders.task_builder import TaskBuilder
+    import datasets
 
 
 FILE = {"is": "file"}
@@ -36,7 +36,8 @@ class Task:
     A field is a file, something that is opened, or a choice: a plain value that stands in `facts.json`.
     """
 
-    builder_class: ClassVar[type["TaskBuilder[Any]"]]
+    builder_class: ClassVar[type["datasets.DatasetBuilder"]]
+    """A `task_builder.TaskBuilder`, which imports this file."""
     version: ClassVar[str] = "1.0.0"
     """Of the builder's code."""
 

@@ -24,6 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
+# The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
 from grover_hf._internals.files import atomic_folder, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config
@@ -99,7 +100,7 @@ class PretrainTrainer(ResumableTrainer):
         self._batches = batches
         self.add_callback(_EpochOfBatches(batches))
         # In a hook, and not past the model's forward, so that several processes still share the gradients.
-        self.model.cls.register_forward_pre_hook(self._states_at_masked)
+        self.model.get_submodule("cls").register_forward_pre_hook(self._states_at_masked)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute logits of the masked positions alone: the others are nearly all of them, and lead nowhere."""

@@ -5,7 +5,7 @@ that a read-only installation compiles once too. The first call on a machine tak
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -17,9 +17,10 @@ F = TypeVar("F", bound=Callable[..., object])
 def cached_njit(function: F) -> F:
     """Compile `function` on first use for the types it is called with."""
     # numba reads its cache folder when it decorates; other packages keep their own setting.
-    kept = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_dir() / "numba")
+    config: Any = numba.config  # its settings are set as it is imported: no type knows them
+    kept = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_dir() / "numba")
     try:
         return cast(F, numba.njit(cache=True, nogil=True)(function))
     finally:
-        numba.config.CACHE_DIR = kept
+        config.CACHE_DIR = kept

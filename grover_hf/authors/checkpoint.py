@@ -67,7 +67,8 @@ class WarningTokenizer(PreTrainedTokenizerFast):
 
     def __call__(self, text: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
         _warn_if_short(text)
-        return super().__call__(text, *args, **kwargs)
+        encoding: BatchEncoding = super().__call__(text, *args, **kwargs)
+        return encoding
 
     def encode(self, text: Any, *args: Any, **kwargs: Any) -> Any:
         _warn_if_short(text)
@@ -75,7 +76,7 @@ class WarningTokenizer(PreTrainedTokenizerFast):
 
     def save_pretrained(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         # transformers writes the name of the class into the files, and 4 cannot load one it does not know.
-        plain = copy.copy(self)
+        plain: PreTrainedTokenizerFast = copy.copy(self)
         plain.__class__ = PreTrainedTokenizerFast
         return tuple(plain.save_pretrained(*args, **kwargs))
 

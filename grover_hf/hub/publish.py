@@ -3,7 +3,6 @@
 import contextlib
 import fnmatch
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
+from grover_hf._internals.records import read_json_object
+from grover_hf.corpus.facts import dataset_facts
 from grover_hf.errors import InputError
 from grover_hf.hub.transport import transport_errors
 
@@ -214,20 +215,27 @@ def _refuse_to_break_a_dataset(api: HfApi, publication: Publication, there: set[
             "whole repository. Remove it on the Hub first."
         )
     configs_there = {path.rpartition("/")[0] for path in there if path.endswith("/facts.json")}
-    configs = {path.rpartition("/")[0] for path in publication.files if path.endswith("/facts.json")}
-    for path in sorted(f"{config}/facts.json" for config in configs_there & configs):
-        local = publication.files[path]
-        assert isinstance(local, Path)
-        with open(api.hf_hub_download(publication.repo, path, repo_type="dataset", revision=revision)) as file:
-            theirs, ours = (json.load(file).get("dataset"), json.loads(local.read_text()).get("dataset"))
+    configs = {
+        path.rpartition("/")[0]: local for path, local in publication.files.items()
+        if path.endswith("/facts.json") and isinstance(local, Path)
+    }
+    for config in sorted(configs_there & set(configs)):
+        path = f"{config}/facts.json"
+        on_disk = api.hf_hub_download(publication.repo, path, repo_type="dataset", revision=revision)
+        theirs = _dataset_name(Path(on_disk), f"{publication.repo}: {path}")
+        ours = _dataset_name(configs[config], str(configs[config]))
         if theirs != ours:
             raise InputError(f"{publication.repo} holds the dataset {theirs}, not {ours}; name another one.")
-    if lacking := sorted(configs_there - configs):
+    if lacking := sorted(configs_there - set(configs)):
         raise InputError(
             f"{publication.repo} has the configurations {', '.join(lacking)}, which your folder lacks: its card "
             f"would lose them. Bring them in first, `hf download {publication.repo} --repo-type dataset "
             "--local-dir DIR`, and build yours into that folder."
         )
+
+
+def _dataset_name(facts: Path, place: str) -> str:
+    return dataset_facts(read_json_object(facts), place).dataset
 
 
 def _operations(

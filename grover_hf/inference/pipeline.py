@@ -35,15 +35,17 @@ class DnaEmbeddingPipeline(Pipeline):
     A model with code of its own is opened first and passed with its tokenizer.
     """
 
-    _load_tokenizer = True
-    _load_processor = _load_image_processor = _load_video_processor = _load_feature_extractor = False
+    # transformers sets these flags to None in its base class, which mypy takes for their type.
+    _load_tokenizer = True  # type: ignore[assignment]
+    _load_processor = _load_image_processor = False  # type: ignore[assignment]
+    _load_video_processor = _load_feature_extractor = False  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("batch_size", 64)
         super().__init__(*args, **kwargs)
         self._dna = DnaModel(self.model, self.tokenizer)
 
-    def __call__(self, inputs: Any, **parameters: Any) -> Any:
+    def __call__(self, inputs: Any, *args: Any, **parameters: Any) -> Any:
         """Embed one sequence, or several: a list or any other sequence of them, a column of a table too."""
         if hasattr(inputs, "tolist"):
             inputs = inputs.tolist()
@@ -51,7 +53,7 @@ class DnaEmbeddingPipeline(Pipeline):
             inputs = list(inputs)
         if isinstance(inputs, list) and not inputs:
             return []
-        return super().__call__(inputs, **parameters)
+        return super().__call__(inputs, *args, **parameters)
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if unknown := sorted(set(parameters) - {"pooling", "layer"}):
@@ -70,20 +72,23 @@ class DnaEmbeddingPipeline(Pipeline):
         while group := list(islice(remaining, batch_size)):
             for number, sequence in group:
                 # `DnaModel` would count within the group.
-                normalized(sequence, f"sequences[{number}]", self.tokenizer.mask_token)
+                normalized(sequence, f"sequences[{number}]", self._dna.tokenizer.mask_token)
             yield from super().run_single([sequence for _, sequence in group], *stages)
 
-    def preprocess(self, sequences: list[str]) -> dict[str, Any]:
+    # transformers annotates each parameter of the three steps as a dictionary; none of its own pipelines has such.
+    def preprocess(self, sequences: list[str]) -> dict[str, Any]:  # type: ignore[override]
         """Name the sequences; `DnaModel` tokenizes them."""
         return {"sequences": sequences}
 
-    def _forward(self, model_inputs: dict[str, Any], pooling: Any = "mean", layer: int = -1) -> dict[str, Any]:
+    def _forward(  # type: ignore[override]
+        self, model_inputs: dict[str, Any], pooling: Any = "mean", layer: int = -1
+    ) -> dict[str, Any]:
         sequences = model_inputs["sequences"]
         if pooling == "token":
             return {"embeddings": self._dna.embed_tokens(sequences, layer=layer)}
         return {"embeddings": list(self._dna.embed(sequences, pooling=pooling, layer=layer))}
 
-    def postprocess(self, model_outputs: dict[str, Any]) -> list[Any]:
+    def postprocess(self, model_outputs: dict[str, Any]) -> list[Any]:  # type: ignore[override]
         """Return what was computed: arrays, not nested lists."""
         return list(model_outputs["embeddings"])
 

@@ -339,6 +339,22 @@ def test_a_changed_recipe_is_refused_and_begun_anew_with_what_hangs_on_it_where_
     assert pretended == ["pretrain/bpe-20", "finetune/next-2mer/bpe-20"]
 
 
+@pytest.mark.parametrize("facts", ["corpus/corpus.json", "windows/bpe-20/facts.json"])
+def test_data_that_are_damaged_are_made_again_only_where_that_is_asked(facts, settings, tmp_path, pretended):
+    stop = threading.Event()
+    few = {**settings, "cycles": [20], "kmers": [], "tfidf": []}
+    recipe = made(few, tmp_path)
+    path = Path(recipe.output) / "data" / "bpe-20" / facts
+    sweep(recipe, stop)
+    whole = path.read_text()
+    path.write_text(whole[:-10])
+    with pytest.raises(InputError, match=f"{facts} is damaged"):
+        sweep(recipe, stop)
+    assert path.read_text() == whole[:-10]
+    sweep(made(few, tmp_path, overwrite=True), stop)
+    assert path.read_text() == whole
+
+
 def test_a_sweep_of_another_genome_is_refused(settings, tmp_path, pretended):
     few = {**settings, "cycles": [20], "kmers": [], "tfidf": []}
     sweep(made(few, tmp_path), threading.Event())
@@ -436,7 +452,10 @@ def test_a_recipe_that_cannot_be_is_refused_before_anything_runs(changes, messag
         ({"task_rows": 2}, r"Nothing was trained|too small"),
         ({"pretrain": {"config": "tiny_cpu", "batch_size": 5_000}}, "too small: bpe-20 gives .* a batch has 5000"),
         ({"tokens": 100}, "The budget gives bpe-20 0 steps"),
-        ({"finetune": {"config": "next_kmer", "epochs": 1, "warmup_steps": 9, "seeds": [0]}}, "the warm-up has 9"),
+        (
+            {"finetune": {"config": "next_kmer", "epochs": 1, "warmup_steps": 9, "warmup_share": None}},
+            "train rows, too few. The warm-up has 9 steps",
+        ),
     ],
 )
 def test_a_genome_or_k_that_gives_no_data_is_refused_before_any_training(

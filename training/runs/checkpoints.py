@@ -18,10 +18,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainingArguments
+
 from grover_hf._internals.files import atomic_write
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1
+
+
+def checkpoints_folder(args: TrainingArguments) -> Path:
+    """Return the folder in which the Trainer writes its checkpoints."""
+    return Path(args.output_dir)  # type: ignore[arg-type]  # None stands for a default, which they set themselves
+
+
+def checkpoint_folder(args: TrainingArguments, step: int) -> Path:
+    """Return the folder in which the Trainer writes the checkpoint of a step."""
+    return checkpoints_folder(args) / f"checkpoint-{step}"
 
 
 def seal(folder: Path, facts: dict[str, Any], *, needed: Iterable[str] = ()) -> None:

@@ -95,7 +95,7 @@ class JsonLinesLog(TrainerCallback):
         if self._always and self._path.exists():
             lines = (line for line in self._path.read_text().splitlines(keepends=True) if line.endswith("}\n"))
             of_others = [line for line in lines if not self._always.items() <= json.loads(line).items()]
-        history = [self._line(entry["step"], entry) for entry in state.log_history]
+        history = [self._line(int(entry["step"]), entry) for entry in state.log_history]
         with atomic_write(self._path) as beside:
             beside.write_text("".join(of_others + history))
 

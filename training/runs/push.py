@@ -13,6 +13,7 @@ from grover_hf.errors import InputError
 from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publications import License, model_publication
 from grover_hf.hub.publish import publish, repository_name, require_repository
+from training.runs.checkpoints import checkpoint_folder
 
 _OF_THE_MODEL = ("config.json", "model.safetensors")
 _PATIENCE_SECONDS = 600
@@ -80,7 +81,7 @@ class PushAtSave(TrainerCallback):
         preempted = control.should_training_stop and state.global_step < state.max_steps
         if not state.is_world_process_zero or preempted:
             return
-        checkpoint = Path(args.output_dir).resolve() / f"checkpoint-{state.global_step}"
+        checkpoint = checkpoint_folder(args, state.global_step).resolve()
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             for name in _OF_THE_MODEL:

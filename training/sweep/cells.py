@@ -73,7 +73,8 @@ def states_of(cells: Sequence[Cell]) -> dict[str, State]:
 
 
 def data_cell(
-    name: str, folder: Path, command: Sequence[str], facts: Path, expected: dict[str, Any], **cell: Any
+    name: str, folder: Path, command: Sequence[str], facts: Callable[[], dict[str, Any] | None],
+    expected: dict[str, Any], **cell: Any,
 ) -> Cell:
     """Return a cell that makes data.
 
@@ -81,15 +82,17 @@ def data_cell(
         name: Of the cell.
         folder: That it makes; what lies in it is replaced as a whole.
         command: Of `grover`.
-        facts: The JSON file that says what the data are made from.
-        expected: What it must say.
+        facts: Reads what the data say they are made from; returns None if there are none.
+        expected: What they must say.
         cell: Other fields.
     """
 
     def state() -> State:
         try:
-            content = json.loads(facts.read_text())
-        except FileNotFoundError:
+            content = facts()
+        except InputError as error:
+            return State("other", str(error))
+        if content is None:
             return MISSING
         if changed := [key for key, value in expected.items() if content.get(key) != value]:
             return State("other", f"it has another {', '.join(changed)}")

@@ -2,14 +2,18 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from grover_hf.corpus.facts import read_facts
+from grover_hf._internals.records import plain
+from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
+from grover_hf.corpus.facts import read_all_facts, read_facts
 from grover_hf.corpus.next_kmer import leaves_a_tail
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
 from training.finetune import FinetuneRecipe
+from training.runs.trainer_arguments import with_warmup
 from training.sweep.budget import Budget
 from training.sweep.cells import FINISHED, Cell, baseline_cell, data_cell, run_cell, states_of
 from training.sweep.genomes import SweptGenome
@@ -34,13 +38,13 @@ def data_cells(
             f"corpus/{encoder.name}", corpus,
             ["tokenize", recipe.genome, "--tokenizer", tokenizer, "--output", str(corpus),
              "--chromosomes", ",".join(genome.chromosomes), "--threads", str(recipe.threads)],
-            corpus / "corpus.json", {"vocabulary_sha256": vocabulary, "genome": genome.file()},
+            partial(_corpus_facts, corpus), {"vocabulary_sha256": vocabulary, "genome": genome.file()},
         ),
         data_cell(
             f"windows/{encoder.name}", folder / "windows",
             ["build", "genome-windows", "--corpus", str(corpus), "--output", str(folder / "windows"),
              "--seed", seed],
-            folder / "windows" / encoder.name / "facts.json",
+            partial(_dataset_facts, folder / "windows", encoder.name),
             {"vocabulary_sha256": vocabulary, "seed": recipe.seed}, needs=(f"corpus/{encoder.name}",),
         ),
     ]
@@ -54,13 +58,22 @@ def data_cells(
                 ["build", "next-kmer", "--genome", recipe.genome, "--tokenizer", tokenizer, "--output", str(rows),
                  "--k", str(k), "--chromosomes", ",".join(task.chromosomes), "--number", str(recipe.task_rows),
                  "--seed", seed, *(["--right-aligned"] if aligned else [])],
-                rows / config / "facts.json",
+                partial(_dataset_facts, rows, config),
                 {"vocabulary_sha256": vocabulary, "genome": task.file(), "k": k, "right_aligned": aligned,
                  "n_asked": recipe.task_rows, "seed": recipe.seed}, needs=before,
             ))
             # Both write the card of the folder.
             before = (f"next-{k}mer/{config}",)
     return cells
+
+
+def _corpus_facts(folder: Path) -> dict[str, Any] | None:
+    return plain(read_corpus_facts(folder)) if (folder / CORPUS_FILE).exists() else None
+
+
+def _dataset_facts(folder: Path, config: str) -> dict[str, Any] | None:
+    facts = read_all_facts(folder).get(config)
+    return None if facts is None else facts.as_dict()
 
 
 def _row_configs(recipe: SweepRecipe, encoder: Encoder) -> list[str]:
@@ -127,11 +140,12 @@ def _finetune_cell(
     made = run_recipe(FinetuneRecipe, "finetune", {"config": options["config"]}, **fields)
     facts = read_facts(made.dataset, config)
     n_steps = made.epochs * -(-facts.splits["train"] // made.batch_size)
-    if made.warmup_steps >= n_steps:
+    try:
+        with_warmup(made, n_steps)
+    except InputError as error:
         raise InputError(
-            f"{recipe.genome} is too small: {name} has {facts.splits['train']} train rows, {n_steps} steps in "
-            f"{made.epochs} epochs, and the warm-up has {made.warmup_steps}."
-        )
+            f"{recipe.genome} gives {name} {facts.splits['train']} train rows, too few. {error}"
+        ) from error
     return run_cell(f"finetune/{name}", made, options, facts.sha256, needs=needs)
 
 

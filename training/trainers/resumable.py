@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from transformers import PreTrainedModel
 
 from grover_hf.errors import InputError
-from training.runs.checkpoints import newest_whole, read_manifest, remove_older, seal
+from training.runs.checkpoints import (
+    checkpoint_folder,
+    checkpoints_folder,
+    newest_whole,
+    read_manifest,
+    remove_older,
+    seal,
+)
 from training.runs.launch import Preempted
 from training.trainers.watched import WatchedTrainer
 
@@ -35,6 +43,8 @@ class ResumableTrainer(WatchedTrainer):
         watched: As for `WatchedTrainer`; `args` without `save_total_limit`, which knows of no torn checkpoints.
     """
 
+    model: PreTrainedModel
+
     def __init__(self, *, run: dict[str, Any], keep_checkpoints: int, **watched: Any) -> None:
         super().__init__(**watched)
         self.progress = Progress()
@@ -59,7 +69,7 @@ class ResumableTrainer(WatchedTrainer):
             raise Preempted(f"SIGTERM: stopped after step {self.state.global_step}, whose checkpoint is written")
 
     def what_is_kept(self) -> str:
-        last, _ = newest_whole(Path(self.args.output_dir))
+        last, _ = newest_whole(checkpoints_folder(self.args))
         return f"The last whole checkpoint is {last}." if last else "There is no whole checkpoint."
 
     def stop_for_sigterm(self) -> None:
@@ -84,7 +94,7 @@ class ResumableTrainer(WatchedTrainer):
         super().log(logs, *args, **kwargs)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        folder = checkpoint_folder(self.args, self.state.global_step)
         try:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()

@@ -27,6 +27,9 @@ class WatchedTrainer(Trainer, ABC):
         trainer: As for `Trainer`; `args` without `logging_nan_inf_filter`, which hides such numbers.
     """
 
+    model: torch.nn.Module
+    """The Trainer's own, which may be None there."""
+
     def __init__(self, **trainer: Any) -> None:
         super().__init__(**trainer)
         self.sigterm = threading.Event()
