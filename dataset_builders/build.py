@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ import datasets
 
 import grover_hf
 from dataset_builders.task import Task
-from grover_hf._internals.files import (
-    atomic_folder,
-    atomic_write,
-    cache_dir,
+from grover_hf._internals.files import atomic_folder, atomic_write, cache_dir, sha256_of_files
+from grover_hf._internals.outputs import (
+    names_in,
+    only_writer,
+    remove_left_overs_in,
     require_not_an_input,
     require_writable,
-    sha256_of_files,
+    scratch_folder,
 )
 from grover_hf.corpus.facts import dataset_facts, default_config, read_all_facts, write_facts
 from grover_hf.corpus.rows import require_plain_name
@@ -52,17 +52,19 @@ def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
     """
     folder = Path(folder)
     require_plain_name(folder)
-    _require_own_folder(folder, task)
-    require_writable(folder / task.config, overwrite=overwrite, marker="facts.json")
-    task.require_whole()
-    try:
-        _build(task, folder)
-    except BaseException:
-        # An empty folder, of a build that failed; one with other configurations stays.
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        raise
-    _write_card(folder, task.card)
+    with only_writer(folder):
+        remove_left_overs_in(folder)
+        _require_own_folder(folder, task)
+        require_writable(folder / task.config, overwrite=overwrite, marker="facts.json", contents=["*.parquet"])
+        task.require_whole()
+        try:
+            _build(task, folder)
+        except BaseException:
+            # An empty folder, of a build that failed; one with other configurations stays.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            raise
+        _write_card(folder, task.card)
     return folder
 
 
@@ -73,7 +75,7 @@ def _require_own_folder(folder: Path, task: Task) -> None:
     for facts in known.values():
         if facts.dataset != task.dataset:
             raise InputError(f"{folder} holds {facts.dataset}, not {task.dataset}; name another --output.")
-    if not known and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+    if not known and folder.exists() and (folder.is_file() or names_in(folder)):
         raise InputError(f"{folder} is there and does not hold a dataset of ours; name another --output.")
 
 
@@ -81,14 +83,12 @@ def _build(task: Task, folder: Path) -> None:
     inputs = task.inputs
     identity = json.dumps([inputs, task.version], sort_keys=True)
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-    cache = cache_dir() / "datasets"
-    cache.mkdir(parents=True, exist_ok=True)
     of_rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+    with scratch_folder(cache_dir() / "datasets") as scratch:
         # Without a name and a hash of their own, all builders share one cache folder, since all
         # stand in files called builder.py, and hand out each other's rows.
         builder = task.builder_class(
-            cache_dir=scratch, dataset_name=task.dataset, config_name=task.config, hash=fingerprint,
+            cache_dir=str(scratch), dataset_name=task.dataset, config_name=task.config, hash=fingerprint,
             version=datasets.Version(task.version), task=task, facts=of_rows,
         )
         with atomic_folder(folder / task.config) as beside:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grover_hf._internals.cores import usable_cores
-from grover_hf._internals.files import require_writable
+from grover_hf._internals.outputs import require_writable
 from grover_hf._internals.own_packages import require_own_packages
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.vocabulary.report import vocabulary_report

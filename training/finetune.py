@@ -23,7 +23,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from grover_hf._internals.files import atomic_folder, atomic_write, require_writable
+from grover_hf._internals.files import atomic_folder, atomic_write
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import finetuned_card
@@ -46,6 +46,7 @@ from training.runs.folder import (
     JsonLinesLog,
     has_inputs,
     read_inputs,
+    require_own_run,
     require_same_run,
     science_of,
     write_inputs,
@@ -65,6 +66,8 @@ from training.runs.recipe import recipe_field, recipe_from_command_line
 from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.classification import FinetuneTrainer, logits_of_rows, scores_of_rows
 from training.trainers.loss import global_cross_entropy
+
+_CONTENTS = ("metrics.json", "log.jsonl", "predictions.npz", "seeds", "checkpoints", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +203,7 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | No
         require_same_run(run, read_inputs(run), reads)
         return
     inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
-    require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=inputs)
+    require_own_run(run, recipe, contents=_CONTENTS, inputs=inputs)
     shutil.rmtree(run, ignore_errors=True)
     write_inputs(run, reads)
     write_recipe(run, fields)

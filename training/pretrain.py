@@ -25,7 +25,7 @@ from transformers import (
 )
 
 # The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
-from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.files import atomic_folder
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows
@@ -43,7 +43,7 @@ from training.data.window_batches import WholeBatches, WindowDataset
 from training.runs.checkpoints import newest_whole, read_manifest
 from training.runs.cost import warn_of_days_on_a_cpu
 from training.runs.device import say_device
-from training.runs.folder import JsonLinesLog, require_same_run, science_of, write_recipe
+from training.runs.folder import JsonLinesLog, require_own_run, require_same_run, science_of, write_recipe
 from training.runs.launch import (
     batch_shape,
     memory_explained,
@@ -58,6 +58,8 @@ from training.runs.recipe import recipe_field, recipe_from_command_line
 from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.loss import global_cross_entropy
 from training.trainers.resumable import ResumableTrainer
+
+_CONTENTS = ("metrics.json", "log.jsonl", "checkpoints", "model", "evaluation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +236,7 @@ def _prepare_folder(
         checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
             given = [recipe.dataset, recipe.tokenizer]
-            require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", inputs=given)
+            require_own_run(run, recipe, contents=_CONTENTS, inputs=given)
         destination = _destination(recipe) if first else None
         if first and not recipe.resume:
             # Checkpoints of the old run must not be resumed from.

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import torch
 
-from grover_hf._internals.files import require_not_an_input
+from grover_hf._internals.outputs import require_not_an_input
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.sweep.report import write_sweep_results
 from grover_hf.analysis.sweep.selection import require_loess

@@ -6,14 +6,16 @@ Nothing is ever written beside a user's file, and no reader ever sees half a fil
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from grover_hf.errors import InputError
+LEFT_OVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(part|old)([._-].*)?")
+"""What `_beside` names, and what `datasets` puts beside it."""
 
 
 def cache_dir() -> Path:
@@ -39,40 +41,6 @@ def sha256_of_files(paths: Sequence[Path]) -> str:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def require_writable(
-    path: Path, *, overwrite: bool, marker: str | None = None, inputs: Iterable[str | Path] = ()
-) -> None:
-    """Raise `InputError` if writing `path` would destroy something that must stay.
-
-    Args:
-        path: A file or folder to be written.
-        overwrite: Whether it may be replaced if it is there and not empty.
-        marker: Name of a file that a folder of the kind that will be written has. Folders without it are never
-            replaced. None if a file will be written.
-        inputs: What is read: `path` may not be one of them, nor a folder around one.
-    """
-    require_not_an_input(path, inputs)
-    if not path.exists() or (marker and path.is_dir() and not any(path.iterdir())):
-        return
-    if path.is_dir() != (marker is not None):
-        raise InputError(f"{path} is a {'folder' if path.is_dir() else 'file'}; name another --output.")
-    if not overwrite:
-        raise InputError(f"{path} is there already; name another --output, or say --overwrite.")
-    if marker and not (path / marker).exists():
-        raise InputError(
-            f"{path} is not replaced: it has no {marker}, so this command did not make it. Name another "
-            "--output, or remove it yourself."
-        )
-
-
-def require_not_an_input(path: Path, inputs: Iterable[str | Path]) -> None:
-    """Raise `InputError` if `path`, which is to be written, is one of the inputs or a folder around one."""
-    place = path.resolve()
-    for given in map(Path, inputs):
-        if place == given.resolve() or place in given.resolve().parents:
-            raise InputError(f"--output {path} is, or holds, the input {given}; name another --output.")
 
 
 @contextlib.contextmanager

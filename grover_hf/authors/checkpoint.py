@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 from transformers import BatchEncoding, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 import model_card
-from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import require_writable
 from grover_hf.authors.known_files import KNOWN_FILES, REVISION
 from grover_hf.authors.vocabulary import (
     N_CHECKED,
@@ -46,6 +47,7 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # The repository holds 18 GB of tokenized chromosomes besides.
 _WANTED = (*KNOWN_FILES, "model.safetensors")
 _MARKER = "conversion.json"
+_CONTENTS = ("*.json", "model.safetensors", "README.md")
 _KEPT_FIELDS = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
     "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "layer_norm_eps",
@@ -139,7 +141,7 @@ def convert_authors_checkpoint(
     """
     output = Path(output)
     given = [source] if Path(source).is_dir() else []
-    require_writable(output, overwrite=overwrite, marker=_MARKER, inputs=given)
+    require_writable(output, overwrite=overwrite, marker=_MARKER, contents=_CONTENTS, inputs=given)
     checkpoint = _read_checkpoint(source, revision)
     with atomic_folder(output) as folder:
         checkpoint.model.save_pretrained(folder)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import require_writable
+from grover_hf._internals.outputs import require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
@@ -59,7 +59,9 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     if (plan.tokenizer is not None) != (plan.method in ("tfidf", "canonical-bpe")):
         needs = "takes no --tokenizer" if plan.tokenizer else "needs --tokenizer kmer-K, FOLDER or FILE"
         raise InputError(f"{plan.method} {needs}.")
-    require_writable(output, overwrite=overwrite, marker="metrics.json", inputs=[plan.dataset])
+    require_writable(
+        output, overwrite=overwrite, marker="metrics.json", contents=["predictions.npz"], inputs=[plan.dataset]
+    )
     _, facts = choose_config(plan.dataset, plan.config)
     bars_on_terminals_only()
     splits = load_rows(plan.dataset, facts)

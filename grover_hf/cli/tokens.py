@@ -41,11 +41,14 @@ def export_tokenizer(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
-    from grover_hf._internals.files import require_writable
+    from grover_hf._internals.outputs import require_writable
     from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
 
     encoder = vocabulary_encoder(merges, cycles, kmer)
-    require_writable(output, overwrite=overwrite, marker="tokenizer.json", inputs=[merges] if merges else [])
+    require_writable(
+        output, overwrite=overwrite, marker="tokenizer.json",
+        contents=["tokenizer_config.json", "special_tokens_map.json"], inputs=[merges] if merges else [],
+    )
     save_tokenizer(encoder, output)
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 
@@ -62,13 +65,13 @@ def tokenize(
     overwrite: Overwrite = False,
 ) -> None:
     """Tokenize a whole genome, once and in context."""
-    from grover_hf._internals.files import require_writable
-    from grover_hf.corpus.corpus_facts import CORPUS_FILE, Organism
+    from grover_hf._internals.outputs import require_not_an_input
+    from grover_hf.corpus.corpus_facts import Organism
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.genome import ReferenceGenome
     from grover_hf.tokenization.export import load_encoder
 
-    require_writable(output, overwrite=overwrite, marker=CORPUS_FILE, inputs=[genome, tokenizer])
+    require_not_an_input(output, [genome, tokenizer])
     corpus = TokenizedGenome.build(
         ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
         overwrite=overwrite, n_threads=threads,

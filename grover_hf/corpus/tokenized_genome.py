@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import atomic_folder, cache_dir, file_key, require_writable, sha256_of_files
+from grover_hf._internals.files import atomic_folder, cache_dir, file_key, sha256_of_files
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
 from grover_hf.corpus.corpus_facts import (
     CORPUS_FILE,
@@ -131,8 +132,8 @@ class TokenizedGenome:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE)
-        with atomic_folder(path) as beside:
+        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=(*ARRAYS, "tokenizer"))
+        with only_writer(path), atomic_folder(path) as beside:
             facts = _write_corpus(genome, encoder, beside, n_threads)
             known = None if organism == Organism() else organism
             write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))

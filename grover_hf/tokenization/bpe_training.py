@@ -25,13 +25,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from grover_hf._internals.files import atomic_write, require_writable
+from grover_hf._internals.files import atomic_write
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import acgt_segments, base_codes
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.tokenization.incremental_bpe import Codes, token_sequence
-from grover_hf.tokenization.merges import Merge, MergeTable, header_line, merge_lines, read_merge_lines
+from grover_hf.tokenization.merges import HEADER, Merge, MergeTable, header_line, merge_lines, read_merge_lines
 from grover_hf.tokenization.proven_merges import GUESSED_MERGES, proven_merges
 
 MAX_CYCLES = 20_000
@@ -115,7 +116,15 @@ def train_bpe_to_file(
     """
     output = Path(output)
     paths = [genome.path if isinstance(genome, ReferenceGenome) else genome for genome in genomes]
-    require_writable(output, overwrite=overwrite, inputs=paths)
+    require_writable(output, overwrite=overwrite, begins=HEADER, inputs=paths)
+    with only_writer(output):
+        return _train_to_file(genomes, output, n_cycles, chromosomes, n_threads=n_threads, overwrite=overwrite)
+
+
+def _train_to_file(
+    genomes: Sequence[str | Path | ReferenceGenome], output: Path, n_cycles: int,
+    chromosomes: str | Sequence[str] | None, *, n_threads: int, overwrite: bool,
+) -> MergeTable:
     opened = [one if isinstance(one, ReferenceGenome) else ReferenceGenome(one, chromosomes) for one in genomes]
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.partial")

@@ -167,7 +167,7 @@ def test_a_damaged_folder_is_refused(tiny, tmp_path):
 
 
 def test_a_folder_of_something_else_or_of_an_input_is_never_replaced(write_fasta, encoder, tmp_path):
-    from grover_hf._internals.files import require_writable
+    from grover_hf._internals.outputs import require_writable
 
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.txt").write_text("mine")

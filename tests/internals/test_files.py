@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grover_hf._internals.files import (
-    atomic_folder,
-    atomic_write,
-    file_key,
-    require_not_an_input,
-    require_writable,
-    sha256_of_files,
-)
+from grover_hf._internals.files import atomic_folder, atomic_write, file_key, sha256_of_files
+from grover_hf._internals.outputs import require_not_an_input, require_writable
 from grover_hf.errors import InputError
 
 
@@ -152,12 +146,17 @@ def test_what_is_there_is_replaced_only_if_asked_and_only_if_it_is_of_the_kind(f
     with pytest.raises(InputError, match="table.csv is there already; name another --output, or say --overwrite"):
         require_writable(tmp_path / "table.csv", overwrite=False)
     require_writable(tmp_path / "table.csv", overwrite=True)
+    require_writable(tmp_path / "table.csv", overwrite=True, begins="ol")
+    with pytest.raises(InputError, match="does not begin with 'new', so this command did not make it"):
+        require_writable(tmp_path / "table.csv", overwrite=True, begins="new")
     with pytest.raises(InputError, match="run is there already"):
         require_writable(folder, overwrite=False, marker="recipe.yaml")
     with pytest.raises(InputError, match="has no recipe.yaml, so this command did not make it"):
         require_writable(folder, overwrite=True, marker="recipe.yaml")
     (folder / "recipe.yaml").write_text("")
-    require_writable(folder, overwrite=True, marker="recipe.yaml")
+    with pytest.raises(InputError, match="it has old.txt, which this command did not make"):
+        require_writable(folder, overwrite=True, marker="recipe.yaml")
+    require_writable(folder, overwrite=True, marker="recipe.yaml", contents=["*.txt"])
 
 
 def test_a_folder_is_not_replaced_by_a_file_nor_a_file_by_a_folder(folder, tmp_path):

@@ -1,6 +1,8 @@
 """The folder of a run: `recipe.yaml  metrics.json  log.jsonl  checkpoints/  model/`."""
 
+import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf._internals.files import atomic_write
+from grover_hf._internals.outputs import require_writable
 from grover_hf.errors import InputError
 
 _NOT_SCIENCE = {
@@ -18,6 +21,31 @@ _NOT_SCIENCE = {
 _INPUTS = "seeds/inputs"
 _SESSION_ENDS = ("_runtime", "_per_second", "_preparation_time")
 """Endings of what the Trainer logs of a session, which is not a property of the run."""
+
+
+def require_own_run(run: Path, recipe: Any, *, contents: Sequence[str], inputs: Iterable[str | Path]) -> None:
+    """Raise `InputError` if a run may not be begun in a folder: another command's, or one with other files in it.
+
+    Args:
+        run: The folder.
+        recipe: The recipe of the run; the one that a folder has must be of the same kind.
+        contents: Patterns of what a run of this kind writes beside its recipe.
+        inputs: What is read.
+    """
+    require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", contents=contents, inputs=inputs)
+    path = run / "recipe.yaml"
+    if not path.exists():
+        return
+    try:
+        before = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, ValueError):
+        before = None
+    known = {field.name for field in dataclasses.fields(recipe)}
+    if not isinstance(before, dict) or not before.keys() <= known:
+        raise InputError(
+            f"{run} is not replaced: its recipe.yaml is not of this command. Name another --output, or remove it "
+            "yourself."
+        )
 
 
 def write_recipe(run: Path, recipe: dict[str, Any]) -> None:

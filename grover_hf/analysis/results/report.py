@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import require_writable
 from grover_hf.analysis.figure_style import require_matplotlib, save_figure
 from grover_hf.analysis.results.figure import results_figure
 from grover_hf.analysis.results.table import Result, markdown
@@ -18,7 +19,7 @@ def write_results(rows: Sequence[Result], folder: Path, *, overwrite: bool = Fal
         InputError: If the folder may not be replaced, or matplotlib is missing.
     """
     require_matplotlib()
-    require_writable(folder, overwrite=overwrite, marker="results.csv")
+    require_writable(folder, overwrite=overwrite, marker="results.csv", contents=["results.*"])
     with atomic_folder(folder) as part:
         (part / "results.md").write_text(markdown(rows) + "\n")
         with open(part / "results.csv", "w", newline="") as file:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from grover_hf._internals.files import atomic_folder, require_writable
+from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import require_writable
 from grover_hf._internals.progress import progress_bar
 from grover_hf.analysis.figure_style import require_format, require_matplotlib, save_figure
 from grover_hf.analysis.vocabulary.figures import stability_figure, vocabulary_figure
@@ -83,7 +84,9 @@ def stability_report(
     if output is not None:
         require_matplotlib()
         given = [genome.path] if vocabulary is None else [genome.path, vocabulary]
-        require_writable(output, overwrite=overwrite, marker="stability.csv", inputs=given)
+        require_writable(
+            output, overwrite=overwrite, marker="stability.csv", contents=["stability.*"], inputs=given
+        )
     merges = train_bpe(genome) if vocabulary is None else _merges_of(vocabulary)
     bar = progress_bar(total=n_resamples, what="resamples")
     resamples = []
