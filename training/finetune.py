@@ -212,7 +212,9 @@ def _write_training(
     """Keep what a seed gave, so that a stopped run goes on after it; its weights, if they are the best so far."""
     labels, probabilities = tested
     metrics = classification_metrics(labels, probabilities)
-    validation_mcc, steps = float(trainer.state.best_metric), trainer.state.global_step
+    best_mcc, steps = trainer.state.best_metric, trainer.state.global_step
+    # An epoch has an evaluation, and a training an epoch.
+    validation_mcc = -1.0 if best_mcc is None else best_mcc
     if validation_mcc > max((training.validation_mcc for training in _trainings(run)), default=-np.inf):
         _write_weights(trainer, tokenizer, run)
     write_predictions(run / "seeds", predictions_of(labels, probabilities), f"{seed}.npz")

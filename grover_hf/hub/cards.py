@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from huggingface_hub import CardData, EvalResult, RepoCard
 from huggingface_hub.repocard_data import eval_results_to_model_index
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 import model_card
@@ -20,6 +21,7 @@ from grover_hf.tokenization.special_tokens import MASK_ID, SPECIAL_TOKENS
 
 REPOSITORY_TO_BE = "path/or/repository"
 """Stands in examples of a card until its repository has a name."""
+_LITERAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "]": "\\]", "`": "'"})
 _FLANK_TOKENS = 25
 """On each side of a mask: about the 100 bases that a token's context takes."""
 
@@ -27,8 +29,9 @@ _FLANK_TOKENS = 25
 def render_card(template: Path, facts: dict[str, Any]) -> str:
     """Return the Markdown of a card; a fact that the template needs and lacks is an error.
 
-    Values that the front matter takes must pass the filter `yaml`, which quotes them. A template may
-    include others from its own folder and the one above.
+    Text in facts shows as it is: it cannot end a table, start a heading, or be a link or HTML. Values that the
+    front matter takes must pass the filter `yaml`, and those in examples of code the filter `code`, which quote
+    them. A template may include others from its own folder and the one above.
 
     Raises:
         jinja2.UndefinedError: If a fact is missing.
@@ -36,14 +39,23 @@ def render_card(template: Path, facts: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, template.parent.parent]),
         undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
+        keep_trailing_newline=True, finalize=_as_text,
     )
     # JSON is YAML, and quotes what YAML would read as something else.
-    environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.filters["yaml"] = lambda value: Markup(json.dumps(value, ensure_ascii=False))
+    environment.filters["code"] = lambda value: Markup(json.dumps(value))
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["shown"] = _shown
     environment.filters["organism"] = lambda values: str(Organism(**values))
     return environment.from_string(template.read_text()).render(**facts)
+
+
+def _as_text(value: Any) -> Any:
+    """Return text as Markdown shows it literally, in one line; what is no text, or was quoted, as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    one_line = "".join(letter if letter.isprintable() else " " for letter in value)
+    return one_line.translate(_LITERAL)
 
 
 def read_card(text: str) -> tuple[dict[str, Any], str]:

@@ -146,7 +146,8 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     of_tokenizer = _present(corpus.path / "tokenizer", _TOKENIZER_FILES)
     files |= {f"tokenizer/{name}": path for name, path in of_tokenizer.items()}
     chrom, start, end, _ = corpus.segments[0].tolist()
-    example = f'Interval("{corpus.chromosomes[chrom]}", {start}, {min(end, start + 300)})'
+    # Quoted as Python: a FASTA file may have any name in it.
+    example = f"Interval({json.dumps(corpus.chromosomes[chrom])}, {start}, {min(end, start + 300)})"
     card = render_card(model_card.CORPUS, {"facts": plain(corpus.facts), "example": example})
     files["README.md"] = _finished(card, "dataset", repo, license_)
     title = f"{corpus.facts.genome.name} in tokens of {corpus.facts.tokenizer}"
@@ -164,7 +165,13 @@ PUBLICATIONS = {
 
 
 def _present(folder: Path, patterns: Iterable[str]) -> dict[str, Path | bytes]:
-    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern))}
+    """Return the files of a folder by name; a link out of the folder is an error, for its content is another's."""
+    files: dict[str, Path | bytes] = {}
+    for path in (path for pattern in patterns for path in sorted(folder.glob(pattern))):
+        if folder.resolve() not in path.resolve().parents:
+            raise InputError(f"{path} is a link out of the folder, to {path.resolve()}; put the file there.")
+        files[path.name] = path
+    return files
 
 
 def _card(folder: Path, kind: str, repo: str, license_: License | None) -> bytes:

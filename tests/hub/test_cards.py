@@ -1,5 +1,6 @@
 """The cards of models, whole, against what stands in tests/golden: digests, versions and dates are left open."""
 
+import ast
 import re
 from dataclasses import replace
 
@@ -11,11 +12,13 @@ from grover_hf.corpus.corpus_facts import GenomeFacts, Organism
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
-from grover_hf.hub.cards import finetuned_card, masked_example, pretrained_card, read_card, write_card
+from grover_hf.hub.cards import finetuned_card, masked_example, pretrained_card, read_card, render_card, write_card
 from grover_hf.hub.publications import License, corpus_publication, tokenizer_publication
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
+from grover_hf.tokenization.kmer import KmerEncoder
 from tests.golden_files import hold_against_golden
 from tests.made_up import dataset_identity, finetuning_report, pretraining_report, training
+from tests.tiny_models import random_dna
 
 MADE = {"versions": {"python": "3.11.7", "grover-hf": "0.1.0"}, "date": "2026-01-01"}
 HUMAN = Organism(species="Homo sapiens", assembly="hg19", taxon=9606)
@@ -113,3 +116,42 @@ def test_scores_are_in_the_index_as_the_library_reads_it():
     }
     unscored = pretrained_card(replace(PRETRAINING, metrics={}, step=500), RECIPE, "bpe-600", EXAMPLE)
     assert "model-index" not in read_card(unscored)[0]
+
+
+HOSTILE = 'x",1,2));__import__("os").system("true")#</code><script>alert(1)</script>|\n# heading [a](http://b) `c`'
+
+
+def test_text_in_facts_is_neither_markdown_nor_html_nor_code(tmp_path):
+    template = tmp_path / "card.md"
+    body = "```python\nf({{ name | code }})\n```\n| {{ name }} | `{{ name }}` |\n"
+    template.write_text("---\nname: {{ name | yaml }}\n---\n\n" + body)
+    metadata, body = read_card(render_card(template, {"name": HOSTILE}))
+    assert metadata["name"] == HOSTILE
+    _, call, _, row = body.strip().split("\n")
+    [argument] = ast.parse(call).body[0].value.args
+    assert ast.literal_eval(argument) == HOSTILE
+    assert "<" not in row
+    assert "](" not in row.replace("\\]", "")
+    assert row.count("`") == 2
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+
+
+def test_a_fasta_name_cannot_leave_its_quotes_in_the_example_of_a_corpus(tmp_path):
+    name = 'x",1,2));__import__("os")'
+    (tmp_path / "g.fa").write_text(f">{name}\n{random_dna(500)}\n")
+    corpus = TokenizedGenome.build(ReferenceGenome(tmp_path / "g.fa"), KmerEncoder(3), tmp_path / "corpus")
+    card = corpus_publication(corpus.path, "lab/corpus", License("cc0-1.0")).files["README.md"].decode()
+    [line] = [line for line in card.split("\n") if line.startswith("corpus.tokens_in(")]
+    [interval] = ast.parse(line).body[0].value.args
+    assert interval.func.id == "Interval"
+    assert interval.args[0].value == name
+
+
+def test_a_link_out_of_the_folder_is_not_published(tmp_path):
+    (tmp_path / "g.fa").write_text(f">a\n{random_dna(500)}\n")
+    corpus = TokenizedGenome.build(ReferenceGenome(tmp_path / "g.fa"), KmerEncoder(3), tmp_path / "corpus").path
+    anchors = corpus / "anchors.npy"
+    anchors.rename(tmp_path / "secret.npy")
+    anchors.symlink_to(tmp_path / "secret.npy")
+    with pytest.raises(InputError, match="is a link out of the folder, to .*secret.npy"):
+        corpus_publication(corpus, "lab/corpus", License("cc0-1.0"))

@@ -62,10 +62,11 @@ class FinetuneTrainer(WatchedTrainer):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute the loss from logits as `logits_of` gives them."""
 
-        def forward(**inputs: Any) -> SequenceClassifierOutput:
+        # The Trainer only calls what it takes for the model.
+        def forward(**inputs: Any) -> Any:
             return SequenceClassifierOutput(logits=logits_of(model, inputs, self._rules))
 
-        return super().compute_loss(forward, inputs, *args, **kwargs)
+        return super().compute_loss(forward, inputs, *args, **kwargs)  # type: ignore[arg-type]
 
 
 def logits_of(model: Any, inputs: Mapping[str, torch.Tensor], rules: InputRules) -> torch.Tensor:
@@ -100,17 +101,13 @@ def mean_over_windows(logits: NDArray[np.floating], row: NDArray[np.int64]) -> N
     return (sum_by_owner(row, logits, len(n_windows)) / n_windows[:, None]).astype(logits.dtype)
 
 
-def scores_of_rows(
-    examples: Examples, logits: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return labels and probabilities of rows from the logits of examples."""
+def scores_of_rows(examples: Examples, logits: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return labels and probabilities of rows from the logits of examples, shape (n_examples, C)."""
     labels, mean = logits_of_rows(examples, logits)
     return labels, softmax(mean.astype(np.float32), axis=1)
 
 
-def logits_of_rows(
-    examples: Examples, logits: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+def logits_of_rows(examples: Examples, logits: Any) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     """Return labels of rows, and the means of their windows' logits.
 
     Raises:
