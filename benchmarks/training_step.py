@@ -1,7 +1,7 @@
 """Steps of a pretraining: useful tokens a second, ours beside the stock Trainer padding to 512.
 
 The peer is `Trainer` with `datasets` in torch format and `DataCollatorForLanguageModeling`; both have the same
-model, optimizer, batch size, precision and windows. A useful token is one that is no padding. The clock runs from
+model, optimizer, batch size, precision and windows. A useful token is one that is not padding. The clock runs from
 the end of the third step to the end of the last, with all that a step has: loading, both passes, clipping, the
 optimizer.
 
@@ -172,7 +172,7 @@ def main() -> None:
     found: dict[str, list[float]] = {}
     mfu: dict[str, list[float]] = {}
     memory: dict[str, float] = {}
-    # Of float32, and of modules with other clocks, the sheets say something else.
+    # The sheets give other figures for float32, and for modules with other clocks.
     known = [peak for part, peak in PEAK.items() if gpu and part in gpu and "PCIe" not in gpu and arguments.bf16]
     peak = known[0] if known else float("nan")
     with tempfile.TemporaryDirectory() as scratch:

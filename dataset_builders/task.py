@@ -39,7 +39,7 @@ class Task:
     builder_class: ClassVar[type["datasets.DatasetBuilder"]]
     """A `task_builder.TaskBuilder`, which imports this file."""
     version: ClassVar[str] = "1.0.0"
-    """Of the builder's code."""
+    """Version of the builder's code."""
 
     @property
     def card(self) -> Path:
@@ -108,7 +108,7 @@ class CorpusTask(Task):
     split_by: str = "random"
     """One of `splits_by`."""
     seed: int = 0
-    """Of the split, and of all else that is drawn."""
+    """Seed of the split, and of all else that is drawn."""
 
     def __post_init__(self) -> None:
         require_split(self.split_by, self.splits_by)
@@ -149,7 +149,7 @@ class BenchmarkTask(Task):
     labels: ClassVar[dict[str, tuple[str, ...]]]
     """Names of the classes, by task."""
     suffixes: ClassVar[tuple[str, ...]]
-    """Of the files of a split, those that are looked for first in front."""
+    """Endings of the files of a split; the ones in front are looked for first."""
     splits: ClassVar[tuple[str, ...]]
     """As the files are called."""
 

@@ -87,7 +87,7 @@ def split_of(
 
     Args:
         rows: With `chrom, start, end`.
-        keys: Of the rows, for a split at random.
+        keys: Keys of the rows, for a split at random.
         by: "random"; "chromosome"; else rows that overlap, or whose regions do, stay together.
         seed: Another seed gives another split.
         regions: `chrom, start, end` of what must not be torn, row by row; the rows themselves if None.

@@ -58,7 +58,7 @@ def sweep(recipe: SweepRecipe, stop: threading.Event) -> list[Failure]:
     """Run what is missing of a sweep, then write its results; return the cells that failed.
 
     Args:
-        recipe: Of the sweep.
+        recipe: Recipe of the sweep.
         stop: When it is set, the cells that run are stopped, and the sweep ends.
 
     Raises:

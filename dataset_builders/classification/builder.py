@@ -102,14 +102,14 @@ class ClassificationTask(Task):
     tokenizer: Encoder | str | Path | None = field(default=None, metadata=OPENED)
     """For sequences: a tokenizer, "kmer-K", a tokenizer folder or a merges file."""
     label_column: str = "label"
-    """Of a table with a header."""
+    """Column of the labels in a table with a header."""
     sense: bool = False
     """Intervals of the "-" strand as their reverse complement; then all are cut out and tokenized alone. Else
     all are read on the "+" strand, in the genome's context."""
     split_by: str = "random"
     """One of `splits_by`; at random 80, 10 and 10 %."""
     seed: int = 0
-    """Of the split."""
+    """Seed of the split."""
 
     def __post_init__(self) -> None:
         require_split(self.split_by, self.splits_by)
@@ -186,7 +186,7 @@ def labelled_rows(path: str | Path, label_column: str = "label") -> tuple[pd.Dat
     Args:
         path: BED with the label as the name (4th column), or a table with a header (.tsv, .csv; may
             be gzip) that has `chrom, start, end` and perhaps `strand`, or else `sequence`.
-        label_column: Of a table with a header.
+        label_column: Column of the labels in a table with a header.
 
     Returns:
         The rows with `label` as a number, and the names of the classes: integers in their order,

@@ -108,14 +108,14 @@ class NextKmerTask(Task):
     k: int = 6
     """Length of what is to be predicted, 2 to 6."""
     chromosomes: Sequence[str] | None = field(default=None, metadata=OPENED)
-    """Of a FASTA file: where the pieces are from; None for the paper's, chromosome 21."""
+    """Chromosomes of a FASTA file that the pieces are from; None for the paper's, chromosome 21."""
     n_rows: int = N_ROWS
     """Pieces to draw; all, with a warning, if there are fewer."""
     right_aligned: bool = False
     """For a k-mer tokenizer, drop the first 50 mod K bases, so that no tail shorter than a token stands right
     before what is to be predicted."""
     seed: int = 0
-    """Of the draw and of the split."""
+    """Seed of the draw and of the split."""
 
     def __post_init__(self) -> None:
         if self.k not in KS:

@@ -77,7 +77,7 @@ class NucleotideTransformerTask(BenchmarkTask):
 
     _: KW_ONLY
     seed: int = 0
-    """Of the choice of validation rows."""
+    """Seed of the choice of validation rows."""
 
     @property
     def dataset(self) -> str:

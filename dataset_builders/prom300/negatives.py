@@ -22,7 +22,7 @@ def shuffled_order(
 
     Args:
         offsets: Where each sequence's tokens begin, and the end, shape (n + 1,).
-        keys: Of the sequences, shape (n,): what is drawn depends on key and seed alone.
+        keys: Keys of the sequences, shape (n,): what is drawn depends on key and seed alone.
         seed: Another seed gives other negatives.
     """
     states = keyed_bits(seed, keys)

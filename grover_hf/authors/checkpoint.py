@@ -1,6 +1,6 @@
 """The authors' checkpoint, `PoetschLab/GROVER`, without its traps: loaded, or written as a clean folder.
 
-Of its files nothing is trusted: weights are read without running what a pickle may hold, and a file
+Nothing in its files is trusted: weights are read without running what a pickle may hold, and a file
 that is laid out otherwise than is known is refused, not guessed at.
 """
 
@@ -64,7 +64,7 @@ _SPECIAL = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)))
 class WarningTokenizer(PreTrainedTokenizerFast):
     """Warns of sequences below 50 bases; saved, it is a plain `PreTrainedTokenizerFast`.
 
-    Of files alone no tokenizer can warn: what is saved or converted says it in the card.
+    A tokenizer that is files alone cannot warn: what is saved or converted says it in the card.
     """
 
     def __call__(self, text: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:

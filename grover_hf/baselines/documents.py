@@ -12,7 +12,7 @@ def documents_of(sequences: Iterable[str], encoder: Encoder, stride: int | None)
 
     Args:
         sequences: Letters.
-        encoder: Of k-mers or byte pairs; sequences are tokenized alone.
+        encoder: Encoder of k-mers or byte pairs; sequences are tokenized alone.
         stride: Bases from one k-mer to the next: None for K, as in the paper (non-overlapping); 1
             for overlapping k-mers.
 

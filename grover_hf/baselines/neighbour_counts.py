@@ -14,8 +14,8 @@ _BUFFER_TOKENS = 1 << 28
 class NeighbourCounts:
     """How often tokens, pairs and triples of neighbouring tokens occur; `count_neighbours` makes it.
 
-    V types are V singles and V**2 pairs. Of the triples only those that occur are held, those of one pair of
-    outer tokens together: row `left * V + right` is [`offsets[row]`, `offsets[row + 1]`).
+    V types are V singles and V**2 pairs. Only triples that occur are held, those of one pair of outer tokens
+    together: row `left * V + right` is [`offsets[row]`, `offsets[row + 1]`).
     """
 
     singles: NDArray[np.int64]
@@ -47,8 +47,8 @@ def count_neighbours(
     and 34 ns a token.
 
     Args:
-        input_ids: Of all windows, one after another, without [CLS] and [SEP], shape (n_tokens,); it may be
-            memory-mapped.
+        input_ids: Token ids of all windows, one after another, without [CLS] and [SEP], shape (n_tokens,); they
+            may be memory-mapped.
         borders: Where each window begins, and the end, shape (n_windows + 1,).
         vocab_size: Number of token ids.
         used: Which windows to count, shape (n_windows,); None for all.

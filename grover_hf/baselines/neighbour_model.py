@@ -139,7 +139,7 @@ def choose_weights(
     What stands in the place of the masked tokens themselves is not looked at.
 
     Args:
-        counts: Of other windows than the masked tokens are of.
+        counts: Counts in other windows than those that the masked tokens lie in.
         seen: On both sides of the masked tokens, n of them.
         true: The masked tokens' ids, shape (n,).
         grid: Values to choose from.
@@ -255,7 +255,7 @@ def _log_given_centre(
     Args:
         rows: Probabilities of every type, shape (n, V); they are changed.
         centre: What is seen, shape (n,).
-        corruption: Of the masking.
+        corruption: How the masking changes what is seen.
     """
     seen = np.flatnonzero(centre >= N_SPECIAL)
     n_types = rows.shape[1] - N_SPECIAL

@@ -48,7 +48,7 @@ def has_mergeable_pair(merges: MergeTable, rows: Sequence[NDArray[np.integer]]) 
     tokens were moved. The test has no parameter.
 
     Args:
-        merges: Of the vocabulary that the ids belong to.
+        merges: Merges of the vocabulary that the ids belong to.
         rows: Ids of each row, without special tokens.
     """
     ids = {token: i for i, token in enumerate(merges.tokens)}

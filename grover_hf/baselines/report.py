@@ -39,13 +39,13 @@ class BaselinePlan:
     tokenizer: str | None = None
     """For tfidf "kmer-K", a tokenizer folder or a merges file; for canonical-bpe one of the latter."""
     stride: int | None = None
-    """Of k-mers; None for K."""
+    """Bases from one k-mer to the next; None for K."""
     max_trees: int = TREES[-1]
     """Largest number of trees to choose from; smaller ones are as in the paper."""
     memory_gb: float = MEMORY_BYTES / 1e9
     """What the trees held at once may take; fewer rows are used where one tree would not fit."""
     seed: int = 0
-    """Of the forest and the bootstrap."""
+    """Seed of the forest and the bootstrap."""
 
 
 def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False) -> BaselineReport:

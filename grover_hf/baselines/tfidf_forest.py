@@ -28,7 +28,7 @@ class TfidfForest:
     """What the baseline predicts for the test rows."""
 
     probabilities: NDArray[np.float64]
-    """Of every class, shape (n_test, C)."""
+    """Probabilities of every class, shape (n_test, C)."""
     n_trees: int
     """Chosen on the validation rows."""
     validation_mcc: dict[int, float]
@@ -45,14 +45,14 @@ def tfidf_forest(
 
     The default pattern of `TfidfVectorizer` drops tokens of one letter and ignores case. One forest
     is grown with `warm_start`, a few trees at a time; each is used and dropped, since with 4,096
-    classes one holds gigabytes. Of equally good numbers of trees the smallest is taken.
+    classes one holds gigabytes. If several numbers of trees are equally good, the smallest is taken.
 
     Args:
         train: Documents, tokens with a space between, and their classes 0, 1, ...
         validation: As `train`; never trained on.
         test_documents: As those of `train`.
         trees: Numbers of trees to choose from, ascending.
-        seed: Of the forest, and of the choice of rows where not all fit.
+        seed: Seed of the forest, and of the choice of rows where not all fit.
         memory_bytes: Bound on the trees held at once; the probabilities of the rows come on top.
             Where one tree on all rows would exceed it, as many rows are drawn as fit.
 

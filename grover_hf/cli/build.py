@@ -14,7 +14,7 @@ Chain = Annotated[
     Path | None, typer.Option(help="a chain file, if the promoters are of another assembly than the genome")
 ]
 Promoters = Annotated[Path, typer.Option(help="start sites: BED of 1 bp, or EPD's BED, SGA or FPS")]
-Seed = Annotated[int, typer.Option(min=0, help="of the split, and of all else that is drawn")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of the split, and of all else that is drawn")]
 Tokenizer = Annotated[
     str | None, typer.Option(help="kmer-K, a tokenizer folder or a merges file, for token ids")
 ]
@@ -36,7 +36,7 @@ def genome_windows(
         str, typer.Option(help="window (the paper's), or block: no test sequence is seen in training")
     ] = "window",
     block_bp: Annotated[int | None, typer.Option(min=1, help="bases of a block, else 1,000,000")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the window lengths and the split")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the window lengths and the split")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Cut a tokenized genome into windows for pretraining."""
@@ -188,7 +188,7 @@ def classification(
     tokenizer: Annotated[
         str | None, typer.Option(help="with --genome, or for sequences: a tokenizer folder, merges file or kmer-K")
     ] = None,
-    label_column: Annotated[str, typer.Option(help="of a table with a header")] = "label",
+    label_column: Annotated[str, typer.Option(help="column of the labels in a table with a header")] = "label",
     sense: Annotated[bool, typer.Option("--sense", help='intervals of "-" as their reverse complement')] = False,
     split_by: Annotated[str, typer.Option(help="random, locus, chromosome, or column (of the table)")] = "random",
     seed: Seed = 0,

@@ -13,13 +13,18 @@ def baselines(
     output: Annotated[Path, typer.Option(help="folder for metrics.json and predictions.npz")],
     method: Annotated[str, typer.Option(help="tfidf, majority, gc, canonical-bpe, or nearest")] = "tfidf",
     tokenizer: Annotated[
-        str | None, typer.Option(help="of tfidf: kmer-K, a tokenizer folder or a merges file; of canonical-bpe")
+        str | None,
+        typer.Option(help="for tfidf: kmer-K, a tokenizer folder or a merges file; for canonical-bpe: its merges"),
     ] = None,
-    stride: Annotated[int | None, typer.Option(min=1, help="of k-mers; K if not given, as in the paper")] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="bases from one k-mer to the next; else K, as in the paper")
+    ] = None,
     max_trees: Annotated[int, typer.Option(help="largest forest to choose from: 100, 200, ..., 2000")] = 2_000,
     memory_gb: Annotated[float, typer.Option(min=0.01, help="for the trees held at once")] = 4.0,
-    config: Annotated[str | None, typer.Option(help="of the dataset; bpe-600 or its only one")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the forest and the bootstrap")] = 0,
+    config: Annotated[
+        str | None, typer.Option(help="configuration of the dataset; else bpe-600, or its only one")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the forest and the bootstrap")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Score what a task gives without context: TF-IDF and a forest, GC content, a leak, the nearest row."""
@@ -41,7 +46,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="a run, or a baseline's folder")],
     second: Annotated[Path, typer.Argument(help="another on the same dataset")],
     output: Annotated[Path | None, typer.Option(help="a JSON file for the result")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the bootstrap")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Say how much better the first is than the second on the same test rows, by paired bootstrap."""

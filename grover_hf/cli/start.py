@@ -17,8 +17,8 @@ def quickstart(
     ] = None,
     chromosomes: Chromosomes = "all",
     cycles: Annotated[int, typer.Option(min=1, help="cycles of byte-pair encoding")] = 600,
-    steps: Annotated[int | None, typer.Option(min=1, help="of pretraining; else those of tiny_cpu")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the simulation, the windows and the training")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="steps of pretraining; else those of tiny_cpu")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the simulation, the windows and the training")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """The whole way once: genome, vocabulary, tokens, windows, a tiny BERT, a figure, a table."""

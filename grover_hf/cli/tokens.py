@@ -109,7 +109,7 @@ def stability(
     output: Annotated[Path | None, typer.Option(help="folder for the table and the figure")] = None,
     resamples: Annotated[int, typer.Option(min=1, help="how many")] = 20,
     block_bp: Annotated[int, typer.Option(min=1, help="bases that are drawn together")] = 100_000,
-    seed: Annotated[int, typer.Option(min=0, help="of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of what is drawn")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Say how much of a vocabulary stays in resamples of its genome: the vocabulary is learnt from each."""

@@ -34,9 +34,9 @@ class GenomeFacts:
     """A genome's identity."""
 
     name: str
-    """Of the FASTA file."""
+    """Name of the FASTA file."""
     sha256: str
-    """Of names and bases."""
+    """Digest of names and bases."""
     organism: Organism | None = None
 
 
@@ -63,11 +63,11 @@ class CorpusFacts:
     n_bases: int
     """A, C, G and T."""
     n_tail_bases: int
-    """Of these, the ones that belong to no token: with k-mers, the tails of segments."""
+    """Those of them that belong to no token: with k-mers, the tails of segments."""
     n_ambiguous: int
     """IUPAC letters other than A, C, G, T and N."""
     sha256: str | None = None
-    """Of the arrays; earlier versions did not write it."""
+    """Digest of the arrays; earlier versions did not write it."""
 
     @property
     def bases_a_token(self) -> float:

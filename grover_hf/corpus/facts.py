@@ -26,15 +26,15 @@ class DatasetFacts:
     """Name of the builder's class."""
     config: str
     version: str
-    """Of the builder's code."""
+    """Version of the builder's code."""
     sha256: str
-    """Of the Parquet files."""
+    """Digest of the Parquet files."""
     vocabulary_sha256: str | None
     """None for rows without token ids."""
     splits: dict[str, int]
     """Rows, by split."""
     versions: dict[str, str]
-    """Of what it was made with."""
+    """Versions of the packages that it was made with."""
     subset: str | None = None
     """The task of a benchmark that has several."""
     corpus: CorpusFacts | None = None
@@ -66,7 +66,7 @@ class DatasetFacts:
         """Raise `InputError` if the rows have no token ids, or those of another vocabulary.
 
         Args:
-            sha256: Of the vocabulary that they must have.
+            sha256: Digest of the vocabulary that they must have.
             what: What the dataset is called in an error.
             other: What the vocabulary is of.
         """
@@ -131,7 +131,7 @@ def choose_config(folder: str | Path, config_name: str | None) -> tuple[str, Dat
     """Return name and facts of a configuration of a dataset, whose files must be whole.
 
     Args:
-        folder: Of the dataset.
+        folder: Folder of the dataset.
         config_name: None for the default (see `default_config`).
 
     Raises:

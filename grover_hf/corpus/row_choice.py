@@ -18,7 +18,7 @@ def rows_of_first_tiling(places: Places) -> NDArray[np.int64]:
     """Return the rows of windows of the first tiling of a genome, shape (n,).
 
     Args:
-        places: Of all windows, in the order of tilings, of chromosomes, of starts.
+        places: Places of all windows, in the order of tilings, of chromosomes, of starts.
     """
     _, first_rows, names = np.unique(np.asarray(places.chroms, str), return_index=True, return_inverse=True)
     chroms = first_rows[names]

@@ -24,7 +24,7 @@ def load_rows(folder: str | Path, facts: DatasetFacts) -> datasets.DatasetDict:
     """Return the splits of a configuration, with as many rows as its facts say.
 
     Args:
-        folder: Of the dataset.
+        folder: Folder of the dataset.
         facts: Those of the configuration, from `choose_config`, which looks whether the files are whole.
 
     Raises:

@@ -18,7 +18,7 @@ from grover_hf.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.8, 0.1, 0.1)
-"""Of train, validation and test in the paper's tasks (Methods, "Fine-tuning task ...")."""
+"""Shares of train, validation and test in the paper's tasks (Methods, "Fine-tuning task ...")."""
 
 TEST_SHARE = 0.2
 """Share of windows in the test set (Methods, "Data": eighty per cent are the training set)."""

@@ -49,7 +49,7 @@ class TokensOfEach(NamedTuple):
     """The tokens that overlap each of n intervals, one after another."""
 
     input_ids: NDArray[np.uint16]
-    """Of all intervals, shape (n_tokens,)."""
+    """Token ids of all intervals, shape (n_tokens,)."""
     offsets: NDArray[np.int64]
     """Where in `input_ids` each interval's tokens begin, and the end, shape (n + 1,)."""
     token_starts: NDArray[np.int64]
@@ -147,7 +147,7 @@ def unsound_arrays(
     Args:
         segments: Shape (n_segments, 4).
         anchors: Shape (n_anchors,).
-        sizes: Of the chromosomes, shape (n_chromosomes,).
+        sizes: Sizes of the chromosomes in bp, shape (n_chromosomes,).
         n_tokens: How many ids there are.
     """
     if segments.dtype != np.int64 or segments.ndim != 2 or segments.shape[1] != 4 or not len(segments):
@@ -215,7 +215,7 @@ def anchor_offsets(lengths: NDArray[np.uint16], n_before: int) -> NDArray[np.int
     """Return where in a segment the tokens start whose number in the genome is that of an anchor.
 
     Args:
-        lengths: Of the segment's tokens, in bases.
+        lengths: Lengths of the segment's tokens, in bases.
         n_before: Tokens in the genome before the segment.
     """
     tokens = np.arange(-n_before % ANCHOR_EVERY, lengths.size, ANCHOR_EVERY)

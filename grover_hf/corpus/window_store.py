@@ -39,7 +39,7 @@ class WindowStore:
 
     path: Path
     input_ids: NDArray[np.uint16]
-    """Of all windows, one after another, shape (n_tokens,), memory-mapped."""
+    """Token ids of all windows, one after another, shape (n_tokens,), memory-mapped."""
     borders: NDArray[np.int64]
     """Where in `input_ids` each window begins, and the end, shape (n_windows + 1,), memory-mapped."""
 
@@ -61,7 +61,7 @@ def open_windows(folder: str | Path, facts: DatasetFacts) -> dict[str, WindowSto
     Memory: 8 bytes a window, and some 10,000 windows.
 
     Args:
-        folder: Of the dataset.
+        folder: Folder of the dataset.
         facts: Those of the configuration, from `grover_hf.corpus.facts.choose_config`, which looks whether
             the files are whole.
 

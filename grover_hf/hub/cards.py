@@ -89,7 +89,7 @@ def masked_example(input_ids: NDArray[np.integer], tokens: Sequence[str]) -> str
     """Return what the widget of a model shows: the middle of a window of its own genome, one token masked.
 
     Args:
-        input_ids: Of the window, without special tokens, shape (L,).
+        input_ids: Token ids of the window, without special tokens, shape (L,).
         tokens: Strings of the tokens, by id.
     """
     middle = len(input_ids) // 2

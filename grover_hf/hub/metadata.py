@@ -32,7 +32,7 @@ _SIZES = frozenset(
     }
 )
 _TASKS = frozenset({"fill-mask", "text-classification", "feature-extraction", "text-generation"})
-"""Of the Hub's tasks, those that a DNA model or dataset of ours can have."""
+"""Those of the Hub's tasks that a DNA model or dataset of ours can have."""
 _TAG = re.compile(r"\S.{0,99}")
 
 

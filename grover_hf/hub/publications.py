@@ -40,7 +40,7 @@ class License:
     name: str
     """The Hub's identifier: "apache-2.0", "cc-by-4.0"; "other" for one that it does not list."""
     other_name: str | None = None
-    """Of one that the Hub does not list."""
+    """Name of a licence that the Hub does not list."""
     link: str | None = None
     """To its text: an address, or a file in the repository."""
 

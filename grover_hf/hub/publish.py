@@ -31,7 +31,7 @@ class Publication:
     repo: str
     """NAMESPACE/NAME."""
     title: str
-    """Of the commit."""
+    """Title of the commit."""
     files: dict[str, Path | bytes]
     """What to send, by path in the repository."""
     replaced: tuple[str, ...]
@@ -47,7 +47,7 @@ class Published(NamedTuple):
     """What a push did."""
 
     url: str
-    """Of the repository."""
+    """Address of the repository."""
     commit: str | None
     """The new commit; None if the repository held the same already."""
     private: bool

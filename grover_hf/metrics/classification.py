@@ -23,7 +23,7 @@ class PairedDifference:
     """How much better one model is than another on the same rows."""
 
     difference: float
-    """Of the means over trainings."""
+    """Difference of the means over trainings."""
     ci95: Interval
     p_value: float
     """Two-sided: twice the smaller share of resamples on one side of zero, at least 1 / their number."""
@@ -40,7 +40,7 @@ def classification_metrics(
 
     Args:
         labels: True classes, shape (n,).
-        probabilities: Of every class, shape (n, C); the likeliest is the prediction.
+        probabilities: Probabilities of every class, shape (n, C); the likeliest is the prediction.
 
     Raises:
         InputError: If there is no row, a probability is not finite, a label is not in [0, C), or all
@@ -90,8 +90,8 @@ def mean_intervals(
     Args:
         labels: True classes, shape (n,).
         predicted: Predicted classes by training, shape (n_trainings, n).
-        rng: Of the bootstrap.
-        n_resamples: Of the rows.
+        rng: Source of randomness of the bootstrap.
+        n_resamples: How often the rows are drawn again.
     """
     drawn = _resampled(labels, predicted, rng, n_resamples)
     return {name: _percentiles(values.mean(1)) for name, values in drawn.items()}
@@ -108,9 +108,9 @@ def paired_difference(
     Args:
         labels: True classes, shape (n,).
         first: Predicted classes of the first model by training, shape (n_trainings, n).
-        second: Of the second, which may have another number of trainings.
-        rng: Of the bootstrap.
-        n_resamples: Of the rows.
+        second: Those of the second, which may have another number of trainings.
+        rng: Source of randomness of the bootstrap.
+        n_resamples: How often the rows are drawn again.
 
     Returns:
         For `mcc` and `accuracy`.

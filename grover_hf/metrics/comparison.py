@@ -38,7 +38,7 @@ class Comparison:
     differences: dict[str, PairedDifference]
     """By score: "mcc" and "accuracy"."""
     seed: int
-    """Of the bootstrap."""
+    """Seed of the bootstrap."""
 
 
 def compare_runs(
@@ -49,7 +49,7 @@ def compare_runs(
     Args:
         first: Folder of a run or of a baseline.
         second: Another.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
         output: A JSON file for the result; None for none.
         overwrite: Replace `output`.
 

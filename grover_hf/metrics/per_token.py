@@ -25,7 +25,7 @@ FEWEST_WINDOWS = 10
 
 
 class PerToken(NamedTuple):
-    """Of each type of token, by its id; NaN where a value does not exist."""
+    """Scores of each type of token, by its id; NaN where a value does not exist."""
 
     n_masked: NDArray[np.int64]
     """How many masked tokens are of the type, shape (V,)."""
@@ -103,7 +103,7 @@ def per_token(
         tally: With all masked tokens.
         true: Ids of the true tokens, shape (n_masked,).
         windows: The window that each lies in, shape (n_masked,).
-        resamples: Of these windows.
+        resamples: Resamples of these windows.
     """
     vocab_size = tally.vocab_size
     hit = tally.rank == 0

@@ -17,14 +17,14 @@ _MOST_CLASSES = 16
 
 
 class Predictions(NamedTuple):
-    """Of a run's test rows, in the order of the dataset."""
+    """Classes and predictions of a run's test rows, in the order of the dataset."""
 
     labels: NDArray[np.int64]
     """True classes, shape (n,)."""
     predicted: NDArray[np.int64]
     """Predicted classes by training, shape (n_trainings, n)."""
     probabilities: NDArray[np.float32] | None
-    """Of every class by training, shape (n_trainings, n, C); None with more than 16 classes."""
+    """Probabilities of every class by training, shape (n_trainings, n, C); None with more than 16 classes."""
 
 
 def predictions_of(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Predictions:

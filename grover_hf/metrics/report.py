@@ -48,7 +48,7 @@ class DatasetIdentity:
     """Name of the builder's class; None if `grover build` did not make the dataset."""
     config: str | None
     sha256: str | None
-    """Of the Parquet files; None as for the builder."""
+    """Digest of the Parquet files; None as for the builder."""
     vocabulary_sha256: str | None
     genome: GenomeFacts | None = None
     retokenized: bool | None = None
@@ -87,7 +87,7 @@ class Report:
     seed: int
     command: str = field(default_factory=lambda: " ".join(sys.orig_argv))
     versions: dict[str, str] = field(default_factory=versions)
-    """Of Python and the packages that a number depends on."""
+    """Versions of Python and of the packages that a number depends on."""
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class PretrainingReport(Report):
     processes: int
     training_seconds: float | None = None
     step: int | None = None
-    """Of weights of a training that goes on; None for those of its end."""
+    """Step after which the weights were taken, if the training goes on; None for those of its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ class EvaluatedModel:
     kind: str = "pretrained"
     name: str
     sha256: str
-    """Of its weights."""
+    """Digest of its weights."""
     parameters: int
 
 
@@ -186,7 +186,7 @@ class EvaluationReport(Report):
     share_of_bases_seen_in_training: float | None
     baselines: dict[str, Scores]
     model_minus_baseline: dict[str, dict[str, Difference]]
-    """Of the loss a token, by baseline and unit."""
+    """Differences of the loss a token, by baseline and unit."""
     types: TypesSummary
     neighbour_weights: dict[str, float]
     seconds: float
@@ -203,7 +203,7 @@ class FinetunedModel:
     revision: str | None
     """Its commit on the Hub."""
     sha256: str | None
-    """Of its weights, if they were in a folder."""
+    """Digest of its weights, if they were in a folder."""
     parameters: int
     trained: int
     """How many parameters were trained."""

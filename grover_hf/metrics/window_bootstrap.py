@@ -20,7 +20,7 @@ class WindowResamples:
     Args:
         windows: Number of the window that each masked token lies in, shape (n_masked,).
         n_windows: How many windows there are, those without masked tokens too.
-        rng: Of the draws.
+        rng: Source of randomness of the draws.
         n_resamples: How often as many windows are drawn as there are.
     """
 
@@ -42,7 +42,7 @@ class WindowResamples:
         """Return the sum of a value over the masked tokens of each resample, shape (n_resamples, n_columns).
 
         Args:
-            values: Of each masked token, shape (n_masked,), or one for all.
+            values: A value for each masked token, shape (n_masked,), or one for all.
             columns: What to sum apart, below `n_columns`, shape (n_masked,): the ids of tokens, say.
             n_columns: How many of these there are.
         """
@@ -62,7 +62,7 @@ def interval(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the 2.5 % and 97.5 % quantile over the resamples that have a value, shape (2, ...).
 
     Args:
-        values: Of each resample, NaN where it has none, shape (n_resamples, ...).
+        values: The value of each resample, NaN where it has none, shape (n_resamples, ...).
     """
     quantiles: NDArray[np.float64] = np.nanquantile(values, [0.025, 0.975], axis=0)
     return quantiles

@@ -158,14 +158,14 @@ class _SuffixTree:
         self.child = [[node_of.get(base + suffix, -1) for base in BASES] for suffix in node_of]
         self.token = [index.get(suffix, -1) for suffix in node_of]
         self.tokens_ending_in: list[list[int]] = [[] for _ in node_of]
-        """Of each node, the tokens that end in it and are longer than it."""
+        """The tokens that end in each node and are longer than it."""
         for token, i in index.items():
             for length in range(len(token)):
                 self.tokens_ending_in[node_of[token[len(token) - length :]]].append(i)
 
 
 class _ContinuationClasses:
-    """Of each suffix node, which following tokens permit the same longer tokens.
+    """For each suffix node, which following tokens permit the same longer tokens.
 
     Row V of the compatibility stands for the end of the sequence, which permits all.
     """

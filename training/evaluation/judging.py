@@ -44,7 +44,7 @@ class MaskedModel:
     """A masked language model, ready on the device.
 
     Args:
-        folder: Of the model.
+        folder: Folder of the model.
         n_tokens: Ids that it must know.
         longest: Tokens of the longest window, for which it must have room.
 

@@ -23,7 +23,7 @@ class EvaluationPlan:
     p_select: float | None = recipe_field("share of tokens to predict; else the run's", default=None)
     p_mask: float | None = recipe_field("share of those that become [MASK]; else the run's", default=None)
     p_random: float | None = recipe_field("share of those that become random; else the run's", default=None)
-    seed: int | None = recipe_field("of masks and resampling; else the run's", default=None)
+    seed: int | None = recipe_field("seed of masks and resampling; else the run's", default=None)
     batch_size: int = recipe_field("windows at once", default=16)
     bf16: bool = recipe_field("compute in bfloat16", default=False)
     overwrite: bool = recipe_field("replace the results that are there", default=False)

@@ -87,7 +87,7 @@ def write_tables(
         output: The folder.
         judged: What they show.
         scored: From `report`.
-        encoder: Of the vocabulary.
+        encoder: Encoder of the vocabulary.
         frequencies: Occurrences of each type in the train windows, shape (V,).
     """
     with atomic_write(output / PER_TOKEN) as part, open(part, "w", newline="") as file:

@@ -76,7 +76,7 @@ class Subject:
     model: Path
     encoder: Encoder
     masking: TrainedMasking | None
-    """Of its pretraining; None for a model alone."""
+    """Masking of its pretraining; None for a model alone."""
     trained_on: WindowsConfig
     """Its train windows are those that baselines are counted on."""
     judged: WindowsConfig

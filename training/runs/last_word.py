@@ -34,7 +34,7 @@ def is_launched() -> bool:
 def repeat_after_the_launcher(text: str) -> None:
     """Print `text` on stderr again when `accelerate launch` or `torchrun`, which started this process, has ended.
 
-    Of several processes that fail, the first has the word. Nothing is done on other systems than Linux, or where
+    Where several processes fail, the first has the word. Nothing is done on other systems than Linux, or where
     this process was not launched by them.
     """
     if not is_launched() or not hasattr(os, "pidfd_open"):

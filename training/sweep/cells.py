@@ -79,9 +79,9 @@ def data_cell(
     """Return a cell that makes data.
 
     Args:
-        name: Of the cell.
-        folder: That it makes; what lies in it is replaced as a whole.
-        command: Of `grover`.
+        name: Name of the cell.
+        folder: The folder that it makes; what lies in it is replaced as a whole.
+        command: A command of `grover`.
         facts: Reads what the data say they are made from; returns None if there are none.
         expected: What they must say.
         cell: Other fields.
@@ -109,10 +109,10 @@ def run_cell(
     """Return a cell that is a run.
 
     Args:
-        name: Of the cell.
-        recipe: Of the run.
-        options: Of its command, which give this recipe; `config` among them.
-        dataset_sha256: Of the rows that it reads.
+        name: Name of the cell.
+        recipe: Recipe of the run.
+        options: Options of its command, which give this recipe; `config` among them.
+        dataset_sha256: Digest of the rows that it reads.
         cell: Other fields.
     """
     run = Path(recipe.output)
@@ -148,11 +148,11 @@ def baseline_cell(
     """Return a cell that is a baseline.
 
     Args:
-        name: Of the cell.
-        folder: Of its `metrics.json`.
-        options: Of `grover baselines`, the dataset among them.
+        name: Name of the cell.
+        folder: Folder of its `metrics.json`.
+        options: Options of `grover baselines`, the dataset among them.
         model: What `metrics.json` must say of the model.
-        dataset_sha256: Of the rows that it reads.
+        dataset_sha256: Digest of the rows that it reads.
     """
 
     def state() -> State:

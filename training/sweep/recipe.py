@@ -25,19 +25,19 @@ class SweepRecipe:
 
     genome: str = recipe_field("a FASTA file")
     output: str = recipe_field("folder of the sweep")
-    chromosomes: str | list[str] = recipe_field("of vocabulary and pretraining: all, primary, or names")  # noqa: RUF009
+    chromosomes: str | list[str] = recipe_field("all, primary, or names: for vocabulary and pretraining")  # noqa: RUF009
     cycles: list[int] = recipe_field("counts of cycles of byte-pair encoding")  # noqa: RUF009
     kmers: list[int] = recipe_field("K of the non-overlapping k-mer vocabularies")  # noqa: RUF009
     right_aligned: bool = recipe_field("k-mers also on rows that leave no tail before the answer")
     ks: list[int] = recipe_field("how many bases to predict, 2 to 6; a fine-tuning each")  # noqa: RUF009
-    task_chromosomes: list[str] = recipe_field("of the rows to predict")  # noqa: RUF009
+    task_chromosomes: list[str] = recipe_field("chromosomes of the rows to predict")  # noqa: RUF009
     hold_out: bool = recipe_field("leave those out of vocabulary and pretraining")
     task_rows: int = recipe_field("rows to predict, all splits together")
     pretrain: dict = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
         "config of training.pretrain, and fields to change"
     )
-    tokens: int | None = recipe_field("that each pretraining sees; or give bases", default=None)
-    bases: int | None = recipe_field("that each pretraining sees; or give tokens", default=None)
+    tokens: int | None = recipe_field("tokens that each pretraining sees; or give bases", default=None)
+    bases: int | None = recipe_field("bases that each pretraining sees; or give tokens", default=None)
     finetune: dict = recipe_field(  # type: ignore[type-arg]  # noqa: RUF009
         "config of training.finetune, and fields to change"
     )
@@ -47,9 +47,9 @@ class SweepRecipe:
         "other pretrained models to compare with: model, and other fields of training.finetune"
     )
     at_once: int = recipe_field("processes at once; on GPUs one has one")
-    threads: int = recipe_field("of each process")
+    threads: int = recipe_field("threads of each process")
     merges: str | None = recipe_field("merges to use; else they are learnt", default=None)
-    seed: int = recipe_field("of windows, rows and splits", default=0)
+    seed: int = recipe_field("seed of windows, rows and splits", default=0)
     overwrite: bool = recipe_field("begin anew what was made with another recipe", default=False)
 
 
@@ -93,7 +93,7 @@ def run_recipe(recipe_class: type[R], verb: str, given: dict[str, Any], **fields
     """Return the recipe of a run.
 
     Args:
-        recipe_class: Of its script.
+        recipe_class: The dataclass of its script's recipe.
         verb: The folder of packaged recipes.
         given: `config`, a file or the name of a packaged recipe, and fields that the sweep's recipe changes.
         fields: Those that the sweep sets.

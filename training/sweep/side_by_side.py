@@ -76,7 +76,7 @@ def run_side_by_side(
 
     Args:
         jobs: In the order of preference; a job waits for those that it needs.
-        slots: Of each place for a process, the variables of its environment: its device, its threads.
+        slots: The environment of each place for a process: variables that set its device and threads.
         stop: When it is set, the jobs that run get SIGTERM, are waited for, and no other begins.
         lock: From `only_one`.
         report: Takes a line for each job that ends.

@@ -34,7 +34,7 @@ def sweep_figure(results: SweepResults) -> Figure:
     as a share of the types. The byte pairs of b to e are those of `results.shown_pairs`.
 
     Args:
-        results: Of the sweep.
+        results: Results of the sweep.
     """
     table = results.table
     ks = sorted(set(table["k"]))

@@ -21,8 +21,8 @@ def write_sweep_results(folder: Path, names: Collection[str]) -> str:
     """Write `results/` into a sweep's folder: `sweep.md, sweep.png, sweep.csv, seeds.csv, tfidf.csv, curves.csv`.
 
     Args:
-        folder: Of the sweep.
-        names: Of its runs.
+        folder: Folder of the sweep.
+        names: Names of its runs.
 
     Returns:
         The content of `sweep.md`.

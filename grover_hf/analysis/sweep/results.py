@@ -50,8 +50,8 @@ def read_sweep(folder: Path, names: Collection[str]) -> SweepResults:
     """Read the runs of a sweep, as far as they are finished.
 
     Args:
-        folder: Of the sweep.
-        names: Of its runs, which are also their folders; other folders there belong to another recipe.
+        folder: Folder of the sweep.
+        names: Names of its runs, which are also their folders; other folders there belong to another recipe.
 
     Raises:
         InputError: If no fine-tuning is finished.

@@ -64,9 +64,9 @@ def accuracy_curve(cycles: ArrayLike, accuracy: ArrayLike) -> Curve:
     100 and 5,000 cycles a step means what it multiplies.
 
     Args:
-        cycles: Of each fine-tuning, shape (n,).
-        accuracy: Of each, shape (n,). Fine-tunings of one pretraining count as independent, so that the band
-            holds what seeds of fine-tuning and the curve's shape leave open, and not another pretraining.
+        cycles: Cycles of each fine-tuning, shape (n,).
+        accuracy: Accuracy of each, shape (n,). Fine-tunings of one pretraining count as independent, so that the
+            band holds what seeds of fine-tuning and the curve's shape leave open, and not another pretraining.
 
     Raises:
         InputError: If scikit-misc is missing, or there are too few points for a curve and its band.

@@ -23,9 +23,9 @@ def vocabulary_figure(name: str, frequencies: Mapping[str, NDArray[np.int64]], p
     c: types of the dictionary by their length, as shares of the possible ones.
 
     Args:
-        name: Of the vocabulary, such as "bpe-600": the one of `frequencies` that stands out.
+        name: Name of the vocabulary, such as "bpe-600": the one of `frequencies` that stands out.
         frequencies: By vocabulary, how often each type occurs that does, each (n_types,).
-        profile: Of the vocabulary.
+        profile: Profile of the vocabulary.
     """
     figure = new_figure(11, 3.6)
     by_vocabulary, in_genome, in_dictionary = figure.subplots(1, 3)
@@ -59,8 +59,8 @@ def stability_figure(name: str, stability: Stability) -> "Figure":
     """Draw which share of types is shared, by rank, and which share starts with A or T.
 
     Args:
-        name: Of the genome.
-        stability: Of its vocabulary.
+        name: Name of the genome.
+        stability: Stability of its vocabulary.
     """
     from matplotlib import colormaps
 

@@ -13,7 +13,7 @@ class PaperNumber:
 
     value: float
     n_decimals: int = 0
-    """Of the number as it is printed: of a share, those of its percentage."""
+    """Decimals of the number as it is printed: for a share, those of its percentage."""
     about: float = 0.0
     """Where the paper says "about": how far off a number may be that agrees."""
     is_share: bool = False

@@ -75,7 +75,7 @@ def stability_report(
         output: Folder for `stability.csv`, `stability.md` and `stability.png`; None for none.
         n_resamples: How many.
         block_bp: Bases that are drawn together.
-        seed: Of what is drawn.
+        seed: Seed of what is drawn.
         overwrite: Replace `output`.
 
     Raises:

@@ -76,8 +76,8 @@ def shared_by_rank(first: MergeTable, second: MergeTable) -> NDArray[np.int64]:
     """Return how many types are among the first n merges of both, for n = 1, 2, ..., shape (n_cycles,).
 
     Args:
-        first: Of n_cycles merges.
-        second: Of as many; the order does not matter.
+        first: A table of n_cycles merges.
+        second: Another of as many; the order does not matter.
     """
     ranks = {left + right: rank for rank, (left, right) in enumerate(second.merges)}
     both = [max(rank, ranks[token]) for rank, token in enumerate(map("".join, first.merges)) if token in ranks]
@@ -92,11 +92,11 @@ def resamples_of(
 
     Args:
         genome: To draw from.
-        merges: Of the genome, or any other to compare with; the resamples get as many cycles.
+        merges: Merges of the genome, or any others to compare with; the resamples get as many cycles.
         n_resamples: How many.
         block_bp: Bases of a block.
         seed: A resample depends on it and on its own number alone.
-        n_threads: Of each training.
+        n_threads: Threads of each training.
 
     Raises:
         InputError: If the genome is too small for the blocks or for so many merges.
@@ -168,7 +168,7 @@ class Stability:
     """How alike the vocabularies of resamples and of their genome are; shares are fractions."""
 
     shared: NDArray[np.float64]
-    """Of the first n types of each resample, those among the genome's first n; shape (n_resamples, n_cycles)."""
+    """Share of a resample's first n types that are among the genome's first n; shape (n_resamples, n_cycles)."""
     median_shared: NDArray[np.float64]
     """Over resamples, shape (n_cycles,)."""
     start_with_a_or_t: NDArray[np.float64]

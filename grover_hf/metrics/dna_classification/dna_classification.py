@@ -52,7 +52,7 @@ class DnaClassification(evaluate.Metric):
         from_logits: Whether `predictions` are logits, of which the softmax is taken; else they are
             probabilities.
         confidence_intervals: Whether to add 95 % bootstrap intervals over rows.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         mcc, accuracy, f1, precision, recall, auroc, auprc: Fractions, float. With
