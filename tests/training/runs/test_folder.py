@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf.errors import InputError
-from training.runs.folder import JsonLinesLog, require_same_run, science_of
+from training.runs.folder import JsonLinesLog, require_own_run, require_same_run, science_of, write_recipe
 
 
 def begin_and_log(log, history, *lines):
@@ -53,3 +54,28 @@ def test_what_makes_another_run_is_named_and_what_does_not_is_left_out():
         require_same_run(Path("run"), before, science_of(before | {"seed": 1, "size": "base"}))
     with pytest.raises(InputError, match=r"another scheduler \(None, now 'linear'\)"):
         require_same_run(Path("run"), before, before | {"scheduler": "linear"})
+
+
+def test_a_run_is_begun_over_one_of_its_own_command_alone(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Recipe:
+        steps: int = 3
+        overwrite: bool = True
+
+    def begin(**changes):
+        recipe = dataclasses.replace(Recipe(), **changes)
+        require_own_run(run, recipe, contents=["model"], inputs=[])
+
+    run = tmp_path / "run"
+    begin(overwrite=False)
+    write_recipe(run, {"steps": 3, "overwrite": False})
+    begin()
+    with pytest.raises(InputError, match="is there already"):
+        begin(overwrite=False)
+    write_recipe(run, {"steps": 3, "epochs": 4})
+    with pytest.raises(InputError, match="its recipe.yaml is not of this command"):
+        begin()
+    write_recipe(run, {"steps": 3})
+    (run / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="it has notes.txt, which this command did not make"):
+        begin()
