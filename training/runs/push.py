@@ -1,5 +1,7 @@
 """A training's weights on the Hub: a commit at every checkpoint, and one at the end."""
 
+import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -85,9 +87,17 @@ class PushAtSave(TrainerCallback):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             for name in _OF_THE_MODEL:
-                (folder / name).symlink_to(checkpoint / name)
+                _link_or_copy(checkpoint / name, folder / name)
             self._complete(folder, state.global_step)
             self._destination.push(folder)
+
+
+def _link_or_copy(file: Path, name: Path) -> None:
+    """Give a file another name; a copy where the two are on different disks. Links by path are not published."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
 
 
 def _warn(message: str) -> None:
