@@ -30,8 +30,9 @@ def file_key(path: Path) -> str:
     given its old time again has another time of change of the inode.
     """
     stat = path.stat()
-    identity = f"{path.resolve()}\0{stat.st_ino}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+    numbers = f"\0{stat.st_ino}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
+    # A name need not be text in UTF-8.
+    return hashlib.sha256(os.fsencode(path.resolve()) + numbers.encode()).hexdigest()[:16]
 
 
 def sha256_of_files(paths: Sequence[Path]) -> str:

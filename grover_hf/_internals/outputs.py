@@ -69,20 +69,24 @@ def _require_beginning(path: Path, begins: str) -> None:
 
 
 @contextlib.contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Be the only process that writes a file or folder; what earlier ones left of it when killed is removed.
 
+    Args:
+        path: The file or folder.
+        wait: Whether to wait for another process that is writing it.
+
     Raises:
-        InputError: If another process of this machine is writing it.
+        InputError: If another process of this machine is writing it, and `wait` is False.
     """
     path = Path(path).resolve()
-    name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     locks = cache_dir() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     # The system gives the lock back when the process ends, however it does.
     with open(locks / f"{name}.lock", "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise InputError(f"Another process is writing {path}; wait, or name another --output.") from None
         remove_left_overs(path)

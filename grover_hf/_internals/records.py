@@ -32,7 +32,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except NotADirectoryError as error:
         raise FileNotFoundError(*error.args) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is damaged: it does not hold names with values.")

@@ -92,10 +92,13 @@ def vocabulary(
 ) -> None:
     """Print the paper's table of the vocabulary with your values, and draw it."""
     from grover_hf.analysis.vocabulary.report import vocabulary_report
+    from grover_hf.tokenization.kmer import MAX_K
 
     # The parser takes one value an option; what follows it, `--kmers 4 5 6`, comes as extra words.
-    if unknown := [word for word in context.args if not word.isdigit()]:
+    if unknown := [word for word in context.args if not word.isdecimal()]:
         raise InputError(f"vocabulary does not know {' '.join(unknown)}: see grover vocabulary --help.")
+    if odd := [k for k in [*kmers, *map(int, context.args)] if not 1 <= k <= MAX_K]:
+        raise InputError(f"--kmers has {odd[0]}; k-mer vocabularies go from 1 to {MAX_K}.")
     rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)])
     print_table(rows, ("quantity", "paper", "this vocabulary"))
 

@@ -1,6 +1,7 @@
 """`facts.json`: what a dataset configuration was made from. Written by builders, read by all."""
 
 import dataclasses
+import glob
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -171,10 +172,15 @@ def read_all_facts(folder: str | Path) -> dict[str, DatasetFacts]:
 
 
 def split_files(folder: str | Path, facts: DatasetFacts) -> dict[str, list[Path]]:
-    """Return the Parquet files of each split of a configuration that has any, in order."""
-    files = {
-        split: sorted((Path(folder) / facts.config).glob(f"*-{split}*.parquet")) for split in facts.splits
-    }
+    """Return the Parquet files of each split of a configuration that has any, in order.
+
+    Raises:
+        InputError: If there is a file of another split.
+    """
+    place = Path(folder) / facts.config
+    files = {split: sorted(place.glob(f"*-{glob.escape(split)}*.parquet")) for split in facts.splits}
+    if left := sorted(set(place.glob("*.parquet")).difference(*files.values())):
+        raise InputError(f"{left[0]} belongs to no split that the facts name: {', '.join(facts.splits)}.")
     return {split: paths for split, paths in files.items() if paths}
 
 

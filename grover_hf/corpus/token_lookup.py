@@ -140,7 +140,7 @@ class TokenLookup:
 
 
 def unsound_arrays(
-    segments: NDArray[np.int64], anchors: NDArray[np.int64], sizes: NDArray[np.int64], n_tokens: int
+    segments: NDArray[np.int64], anchors: NDArray[np.int64], sizes: NDArray[np.float64], n_tokens: int
 ) -> str | None:
     """Return what is wrong with the arrays of a tokenized genome, or None.
 
@@ -192,6 +192,9 @@ def _find_tokens(  # noqa: PLR0913 - compiled code takes arrays
             position += lengths[input_ids[token]]
             token += 1
         found[i, 0], found[i, 2] = token, position
+        if starts[i] >= ends[i]:
+            found[i, 1], found[i, 3] = token, position
+            continue
         while token < end_tokens[i] and position < ends[i]:
             position += lengths[input_ids[token]]
             token += 1

@@ -133,10 +133,8 @@ class TokenizedGenome:
         """
         path = Path(path)
         require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=(*ARRAYS, "tokenizer"))
-        with only_writer(path), atomic_folder(path) as beside:
-            facts = _write_corpus(genome, encoder, beside, n_threads)
-            known = None if organism == Organism() else organism
-            write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))
+        with only_writer(path):
+            _write_corpus(genome, encoder, path, n_threads, organism)
         return cls.open(path)
 
     @classmethod
@@ -168,9 +166,12 @@ class TokenizedGenome:
                 np.load(path / f"{name}.npy", allow_pickle=False, mmap_mode="r").view(np.ndarray)
                 for name in ("segments", "anchors")
             )
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:
+            # Damaged headers make numpy raise whatever it meets.
             raise InputError(f"{path} is damaged ({error}); make it again with `grover tokenize`.") from None
-        sizes = np.array([chromosome.size for chromosome in facts.chromosomes], np.int64)
+        if len({chromosome.name for chromosome in facts.chromosomes}) < len(facts.chromosomes):
+            raise InputError(f"{path} is damaged: two chromosomes have one name; make it again.")
+        sizes = np.array([chromosome.size for chromosome in facts.chromosomes], float)
         if wrong := unsound_arrays(segments, anchors, sizes, facts.n_tokens):
             raise InputError(f"{path} is damaged (it has {wrong}); make it again with `grover tokenize`.")
         return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
@@ -193,8 +194,12 @@ class TokenizedGenome:
         encoder = encoder_named(tokenizer)
         key = f"{FORMAT}-{file_key(Path(genome))}-{encoder.vocabulary_sha256[:16]}"
         path = cache_dir() / "corpora" / key
-        if not (path / CORPUS_FILE).exists():
-            cls.build(ReferenceGenome(genome), encoder, path)
+        with only_writer(path, wait=True):
+            try:
+                return cls.open(path, encoder)
+            except InputError:
+                # It is not there, or was damaged: the cache may be emptied at any time.
+                _write_corpus(ReferenceGenome(genome), encoder, path, n_threads=2, organism=None)
         return cls.open(path, encoder)
 
     def tokens_in(self, interval: Interval, *, inside: bool = False) -> IntervalTokens:
@@ -213,8 +218,7 @@ class TokenizedGenome:
         input_ids = np.concatenate(
             [np.empty(0, np.uint16), *(self.input_ids[a:b] for a, b in ranges[:, :2].tolist())]
         )
-        if input_ids.max(initial=0) >= len(self.encoder.tokens):
-            raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
+        self._require_known(input_ids)
         lengths = self.encoder.token_lengths[input_ids].astype(np.int64)
         n_tokens = ranges[:, 1] - ranges[:, 0]
         before = np.cumsum(lengths) - lengths
@@ -253,6 +257,7 @@ class TokenizedGenome:
         n_tokens = ranges[:, 1] - ranges[:, 0]
         offsets = np.concatenate([[0], np.cumsum(n_tokens)])
         input_ids = gather_tokens(self.input_ids.view(np.ndarray), ranges, np.empty(offsets[-1], np.uint16))
+        self._require_known(input_ids)
         return TokensOfEach(input_ids, offsets, ranges[:, 2], ranges[:, 3])
 
     def segments_holding(
@@ -285,10 +290,17 @@ class TokenizedGenome:
         self._segments_overlapping(Interval(chrom, 0, 0))
         codes = np.full(self.sizes[chrom], NOT_ACGT, np.uint8)
         for segment in range(*self._segments_of(self._numbers[chrom])):
-            letters = spelled(self.encoder.tokens, self.segment_ids(segment))
-            start = int(self.segments[segment, 1])
+            input_ids, (_, start, end, _) = self.segment_ids(segment), self.segments[segment].tolist()
+            self._require_known(input_ids)
+            letters = spelled(self.encoder.tokens, input_ids)
+            if letters.size > end - start:
+                raise InputError(f"{self.path} is damaged: {chrom}:{start}-{end} has {letters.size} bases.")
             codes[start : start + letters.size] = base_codes(letters.tobytes())
         return codes
+
+    def _require_known(self, input_ids: NDArray[np.uint16]) -> None:
+        if input_ids.max(initial=0) >= len(self.encoder.tokens):
+            raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     def segment_ids(self, segment: int) -> NDArray[np.uint16]:
         """Return the ids of a segment, memory-mapped."""
@@ -329,7 +341,17 @@ class TokenizedGenome:
         )
 
 
-def _write_corpus(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> CorpusFacts:
+def _write_corpus(
+    genome: ReferenceGenome, encoder: Encoder, path: Path, n_threads: int, organism: Organism | None
+) -> None:
+    """Tokenize a genome into a folder, which replaces one that is there."""
+    with atomic_folder(path) as beside:
+        facts = _write_arrays(genome, encoder, beside, n_threads)
+        known = None if organism == Organism() else organism
+        write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))
+
+
+def _write_arrays(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> CorpusFacts:
     """Write arrays and tokenizer; return what they are."""
     digest = hashlib.sha256()
     rows: list[tuple[int, int, int, int]] = []

@@ -9,6 +9,8 @@ import csv
 import gzip
 import io
 import logging
+import re
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,9 +27,12 @@ logger = logging.getLogger(__name__)
 
 BED = ("chrom", "start", "end", "name", "score", "strand")
 """The first six columns of BED."""
+LARGEST_POSITION = 2**53
+"""The largest number that is read: larger ones lose digits, and no genome has so many bases."""
 STRANDS = {"+": "+", "-": "-", ".": "+", "*": "+", "": "+"}
 """What stands for a strand; what is not known counts as "+"."""
-_TRACK_LINES = ("track", "browser", "#")
+# A contig may be called "track1", or "track" itself: its name ends with a tab.
+_TRACK_LINE = re.compile(r"#|(track|browser)( |$)")
 _CHROM = ("chr", "chromosome", "seqnames", "seqname")
 """What people call the column `chrom`."""
 
@@ -50,7 +55,7 @@ class TextTable:
         """Return a column as int64; raise `InputError` with the first line that has no integer."""
         values = self.columns[name]
         numbers = pd.to_numeric(values, errors="coerce")
-        bad = (numbers.isna() | ~np.isfinite(numbers) | (numbers % 1 != 0)).to_numpy()
+        bad = (numbers.isna() | (numbers.abs() > LARGEST_POSITION) | (numbers % 1 != 0)).to_numpy()
         if bad.any():
             row = int(bad.argmax())
             called = name if isinstance(name, str) else f"column {name + 1}"
@@ -196,7 +201,7 @@ def interval_lines(path: Path) -> list[tuple[int, str]]:
     Raises:
         InputError: If it cannot be read, or has no other line.
     """
-    lines = [(number, line) for number, line in text_lines(path) if not line.startswith(_TRACK_LINES)]
+    lines = [(number, line) for number, line in text_lines(path) if not _TRACK_LINE.match(line)]
     if not lines:
         raise InputError(f"{path} has no line with an interval.")
     return lines
@@ -252,7 +257,10 @@ def _read_table(path: Path) -> TextTable:
         rows = _comma_fields(path, body)
         names, columns = pd.Series(rows[0]), _stripped(pd.DataFrame(rows[1:], dtype=object))
         numbers = [number for number, _ in body]
-    columns = columns.set_axis([name.strip() for name in names], axis=1).reset_index(drop=True)
+    names = [name.strip() for name in names]
+    if doubled := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path} has the column {doubled[0]} more than once.")
+    columns = columns.set_axis(names, axis=1).reset_index(drop=True)
     return TextTable(path, columns, numbers[1:])
 
 
@@ -264,6 +272,8 @@ def _separator(path: Path, line: str) -> str:
 
 def _comma_fields(path: Path, lines: Sequence[tuple[int, str]]) -> list[list[str]]:
     rows: list[list[str]] = []
+    # Python's own limit is 131,072 letters a field.
+    csv.field_size_limit(sys.maxsize)
     for number, line in lines:
         try:
             # Each line by itself: a quote that is not closed must not swallow the lines behind it.

@@ -88,9 +88,9 @@ def index_tiles(records: Sequence[FastaRecord], data: mmap.mmap) -> bool:
     position = _first_header(data)
     for record in sorted(records, key=lambda record: record.offset):
         header = data[position : record.offset]
-        if not header.startswith(b">") or header.find(b"\n") != len(header) - 1:
+        if not header.startswith(b">") or header.find(b"\n") != len(header) - 1 or b"\r" in header[:-2]:
             return False
-        if _name_in(header) != record.name.encode() or record.end > len(data):
+        if not record.name or _name_in(header) != record.name.encode() or record.end > len(data):
             return False
         position = _past_line_ends(data, record.end)
     return position == len(data)
@@ -162,8 +162,7 @@ def _record(data: mmap.mmap, path: Path, name: str, offset: int, end: int) -> Fa
     if first_end < 0:
         if data.find(b"\r", offset, end) >= 0:
             _refuse_lone_return(path, _line_of(data, offset))
-        n_bases = end - offset
-        return FastaRecord(name, n_bases, offset, n_bases, n_bases + 1)
+        first_end = end
     line_bytes = first_end + 1 - offset
     line_bases = line_bytes - 1 - (data[first_end - 1 : first_end] == b"\r")
     n_full, rest = divmod(end - offset, line_bytes)
@@ -171,25 +170,28 @@ def _record(data: mmap.mmap, path: Path, name: str, offset: int, end: int) -> Fa
     if not (line_bases > 0 and 0 < rest <= line_bases and lines_fit(record, data)):
         number = _first_odd_line(data, offset, end, line_bases)
         raise InputError(
-            f"{path}, record {name}, line {number}: its lines differ in length or in how they end. Those of a "
-            f"record are alike, here of {line_bases} bases; the last one may be shorter."
+            f"{path}, record {name}, line {number}: its lines differ in length or in how they end, or hold white "
+            f"space. Those of a record are alike, here of {line_bases} bases; the last one may be shorter."
         )
     return record
 
 
 def lines_fit(record: FastaRecord, data: mmap.mmap) -> bool:
-    """Say whether the lines of a record end where it says, and nowhere else."""
+    """Say whether the lines of a record end where it says, and nowhere else, and hold no white space."""
     letters = np.frombuffer(data, np.uint8, record.end - record.offset, record.offset)
     n_full = letters.size // record.line_bytes if record.size else 0
-    lines = letters[: n_full * record.line_bytes].reshape(n_full, -1) if n_full else letters[:0, None]
+    if not n_full:
+        return not _n_between_bases(letters)
+    lines = letters[: n_full * record.line_bytes].reshape(n_full, -1)
     ends = lines[:, record.line_bases :]
     expected = np.frombuffer(_LINE_ENDS[len(_LINE_ENDS) - ends.shape[1] :], np.uint8)
-    return bool((ends == expected).all()) and _n_line_ends(letters) == ends.size
+    return bool((ends == expected).all()) and _n_between_bases(letters) == ends.size
 
 
-def _n_line_ends(letters: NDArray[np.uint8]) -> int:
+def _n_between_bases(letters: NDArray[np.uint8]) -> int:
+    """Count line ends, white space, and the semicolons with which comments begin."""
     blocks = (letters[first : first + _CHUNK] for first in range(0, letters.size, _CHUNK))
-    return sum(int(np.count_nonzero((block == 10) | (block == 13))) for block in blocks)
+    return sum(int(np.count_nonzero((block <= ord(" ")) | (block == ord(";")))) for block in blocks)
 
 
 def _first_odd_line(data: mmap.mmap, offset: int, end: int, line_bases: int) -> int:
@@ -198,7 +200,7 @@ def _first_odd_line(data: mmap.mmap, offset: int, end: int, line_bases: int) -> 
     for i, line in enumerate(lines):
         bases = line.removesuffix(b"\r")
         is_last = i == len(lines) - 1
-        if len(bases) > line_bases or b"\r" in bases or not bases:
+        if len(bases) > line_bases or not bases or min(bases) <= ord(" ") or b";" in bases:
             break
         if not is_last and (len(bases) < line_bases or line.endswith(b"\r") != style):
             # A line that is too short shows at the one after it.

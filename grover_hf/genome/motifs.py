@@ -50,7 +50,10 @@ def read_motif(path: str | Path) -> tuple[str, NDArray[np.float64]]:
     """
     path = Path(path)
     text = _text(path)
-    names, matrix = _read_meme(text) if text.startswith("MEME version") else _read_jaspar(text)
+    try:
+        names, matrix = _read_meme(text) if text.startswith("MEME version") else _read_jaspar(text)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
     if len(names) != 1 or matrix is None:
         raise InputError(
             f"{path} has {len(names)} motifs in a form that is read; one is. The forms are JASPAR (a line >NAME, "
@@ -81,7 +84,7 @@ _MEME_MATRIX = re.compile(r"^letter-probability matrix:(.*)\n((?:\s*[-\d.].*\n?)
 def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
-        return (gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data).decode()
+        return (gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data).decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except UnicodeDecodeError as error:
@@ -92,7 +95,10 @@ def _text(path: Path) -> str:
 
 def _read_jaspar(text: str) -> tuple[list[str], Matrix | None]:
     names = re.findall(r"^>\s*(\S+)", text, re.MULTILINE)
-    rows = dict(_JASPAR_ROW.findall(text))
+    bracketed = _JASPAR_ROW.findall(text)
+    rows = dict(bracketed)
+    if len(rows) < len(bracketed) and len(names) == 1:
+        raise ValueError("a base has more than one row.")
     if set(rows) == set(BASES):
         return names, [rows[base].split() for base in BASES]
     raw = [line.split() for line in text.splitlines() if line.strip() and not line.startswith(">")]
@@ -106,13 +112,15 @@ def _read_meme(text: str) -> tuple[list[str], Matrix | None]:
     if len(matrices) != 1:
         return names, None
     settings, lines = matrices[0]
-    sites = re.search(r"nsites=\s*([\d.]+)", settings)
+    given = dict(re.findall(r"(\w+)=\s*(\S+)", settings))
     # MEME's own default where the file does not say.
-    n_sites = float(sites[1]) if sites else 20.0
-    columns = [
-        [repr(float(value) * n_sites) for value in line.split()] for line in lines.splitlines() if line.strip()
-    ]
-    return names, [list(row) for row in zip(*columns, strict=True)]
+    n_sites = float(given.get("nsites", 20))
+    columns = [[float(value) for value in line.split()] for line in lines.splitlines() if line.strip()]
+    if any(len(column) != len(BASES) or not np.isclose(sum(column), 1, atol=0.01) for column in columns):
+        raise ValueError("a line of its matrix is not four probabilities that add up to 1.")
+    if len(columns) != int(given.get("w", len(columns))):
+        raise ValueError(f"its matrix has {len(columns)} lines, and its header says {given['w']}.")
+    return names, [[repr(value * n_sites) for value in row] for row in zip(*columns, strict=True)]
 
 
 def motif_scores(counts: NDArray[np.float64], background: Background) -> NDArray[np.float64]:

@@ -119,7 +119,12 @@ class ReferenceGenome:
             if not lines_fit(self._records[interval.chrom], mapped(self._plain)):
                 raise InputError(_uneven(self.path, interval.chrom))
             self._checked.add(interval.chrom)
-        letters = str(self._fasta.fetch(interval.chrom, interval.start + 1, interval.end)).upper()
+        try:
+            letters = str(self._fasta.fetch(interval.chrom, interval.start + 1, interval.end)).upper()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.path}, record {interval.chrom}: it is not text: {error}") from error
+        # pyfaidx reads on where the last line ends with fewer bytes than the others.
+        letters = letters[: len(interval)]
         if odd := NOT_DNA.search(letters):
             self._refuse_letter(interval.chrom, interval.start + odd.start(), odd.group())
         return letters if interval.strand == "+" else reverse_complement(letters)
@@ -160,7 +165,9 @@ class ReferenceGenome:
         self._check(Interval(chrom, 0, 0))
         case = np.empty(self.sizes[chrom], np.uint8)
 
-        def convert(first: int, last: int, _: Callable[[], Letters]) -> int:
+        def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
+            if _letters_to_codes(case[first:last].copy()):
+                self._count_ambiguous(chrom, first, letters())
             # Bit 5 of a letter is its case; lower case becomes 0, a "base", and upper case 4.
             case[first:last] = NOT_ACGT * ((case[first:last] & np.uint8(0x20)) == 0)
             return 0
@@ -295,13 +302,16 @@ def _open_file(path: Path) -> tuple[Path, Path, dict[str, FastaRecord]]:
         for index in (made_here,) if packed else (Path(f"{path}.fai"), made_here):
             records = read_index(index)
             if records and index_tiles(records, data):
-                return plain, index, {record.name: record for record in records}
+                in_order = sorted(records, key=lambda record: record.offset)
+                return plain, index, {record.name: record for record in in_order}
     if packed:
         bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
         with atomic_write(plain) as beside, bar:
             inflate(path, beside, bar)
     if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
         print(f"indexing {path.name}, once ...", file=sys.stderr)
+    if not plain.stat().st_size:
+        raise InputError(f"{path} holds nothing; a FASTA file starts with a line '>name'.")
     records = make_index(mapped(plain), path)
     with atomic_write(made_here) as beside:
         beside.write_text(index_text(records), encoding="utf-8")

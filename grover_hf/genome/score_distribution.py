@@ -1,10 +1,10 @@
 """How the scores of a motif are distributed over random sequences: p-values, and the score that a p-value needs.
 
 Narrow motifs have few words: all are scored. The distribution of wider ones is computed with scores rounded to
-`_STEP`, which gives p-values to five digits. For the threshold that does not suffice, since a hit is one or is
-not: near it the words are counted exactly, those of the left half of the columns one by one, each with the sorted
-scores of the right half. Motifs of more than `_EXACT_COLUMNS` columns have too many words for that and keep
-the rounded threshold.
+`_STEP`, which gives p-values to three digits and more. For the threshold that does not suffice, since a hit is
+one or is not: near it the words are counted exactly, those of the left half of the columns one by one, each with
+the sorted scores of the right half. Motifs of more than `_EXACT_COLUMNS` columns have too many words for that
+and keep the rounded threshold.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ Words = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Scores of words, ascending, and the probability of each word."""
 
 _STEP = 1e-5
+_MOST_STEPS = 4_000_000
+"""Wide motifs get longer steps, so that their distribution is computed in seconds."""
 _ENUMERATED_COLUMNS = 9
 _EXACT_COLUMNS = 22
 _ROUNDING = 1e-9
@@ -51,7 +53,8 @@ class ScoreDistribution:
             first_of_equal = np.diff(sums, prepend=-np.inf) > _ROUNDING
             tail = _from_above(probabilities)
             return cls(scores, background, sums[first_of_equal], tail[first_of_equal], _ROUNDING)
-        steps = np.rint(scores / _STEP).astype(np.int64)
+        step_size = max(_STEP, float(np.ptp(scores, axis=0).sum()) / _MOST_STEPS)
+        steps = np.rint(scores / step_size).astype(np.int64)
         lowest = steps.min(0)
         probabilities = np.ones(1)
         for column, first in zip(steps.T, lowest, strict=True):
@@ -59,14 +62,13 @@ class ScoreDistribution:
             for step, p_base in zip(column, background, strict=True):
                 longer[step - first : step - first + probabilities.size] += p_base * probabilities
             probabilities = longer
-        sums = (lowest.sum() + np.arange(probabilities.size)) * _STEP
-        return cls(scores, background, sums, _from_above(probabilities), scores.shape[1] * _STEP / 2)
+        sums = (lowest.sum() + np.arange(probabilities.size)) * step_size
+        error = scores.shape[1] * step_size / 2 + _ROUNDING
+        return cls(scores, background, sums, _from_above(probabilities), error)
 
     def p_values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the probability of each score or more, shape (n,)."""
-        # The errors of rounded columns even out: half a step is where a score most likely is.
-        tolerance = min(self.error, _STEP / 2)
-        numbers = np.searchsorted(self.sums, scores - tolerance)
+        """Return the probability of each score or more, shape (n,); of rounded sums, those that may be as much."""
+        numbers = np.searchsorted(self.sums, scores - self.error)
         p_values: NDArray[np.float64] = np.append(self.tail, 0.0)[numbers]
         return p_values
 

@@ -12,7 +12,15 @@ from typing import NoReturn
 import pandas as pd
 
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.annotations import BED, bed_columns, file_bytes, interval_lines, read_bed, tab_columns
+from grover_hf.genome.annotations import (
+    BED,
+    LARGEST_POSITION,
+    bed_columns,
+    file_bytes,
+    interval_lines,
+    read_bed,
+    tab_columns,
+)
 
 _BED_8 = (*BED, "thick_start", "thick_end")
 _EPD_BED_BP = 60
@@ -49,6 +57,11 @@ def read_start_sites(path: str | Path, known: Collection[str] = ()) -> pd.DataFr
     unknown = ~sites["strand"].isin(["+", "-"]).to_numpy()
     if unknown.any():
         _refuse_strandless(path, numbers[int(unknown.argmax())], int(unknown.sum()))
+    outside = ~sites["tss"].between(0, LARGEST_POSITION).to_numpy()
+    if outside.any():
+        row = int(outside.argmax())
+        position = sites["tss"].iloc[row] + 1
+        raise InputError(f"{path}, line {numbers[row]}: its position is {position}; it is 1 or more.")
     return sites.assign(chrom=_names_of(sites["chrom"], set(known), path))
 
 

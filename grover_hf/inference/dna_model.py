@@ -154,10 +154,11 @@ class DnaModel:
             InputError: If the model has no masked-token head, a sequence no mask, or a target no id.
         """
         self._require_masked_head()
-        vocab_size = self.model.config.vocab_size
-        if not 1 <= top_k <= vocab_size:
-            raise InputError(f"top_k is {top_k}; it goes from 1 to the {vocab_size} tokens of the vocabulary.")
-        candidates = np.arange(vocab_size) if targets is None else self._target_ids(targets)
+        # A model may have more rows than there are tokens, and the authors' has one fewer.
+        n_tokens = min(len(self.tokenizer), self.model.config.vocab_size)
+        if not isinstance(top_k, int) or not 1 <= top_k <= n_tokens:
+            raise InputError(f"top_k is {top_k}; it goes from 1 to the {n_tokens} tokens of the vocabulary.")
+        candidates = np.arange(n_tokens) if targets is None else self._target_ids(targets)
         read = self.reader.read(sequences, masks=True)
         is_mask = [tokens.input_ids == self.tokenizer.mask_token_id for tokens in read]
         if missing := [number for number, masked in enumerate(is_mask) if not masked.any()]:
@@ -302,7 +303,10 @@ class DnaModel:
     def _run(
         self, read: list[Tokenized], windows: list[Window], forward: Forward
     ) -> Iterator[tuple[Batch, torch.Tensor]]:
+        n_rows = getattr(self.model.config, "vocab_size", len(self.tokenizer))
         for batch in self.reader.batches(read, windows):
+            if batch.input_ids.max() >= n_rows:
+                raise InputError(f"The model has {n_rows} rows, and none for the id {batch.input_ids.max()}.")
             arrays = {"input_ids": batch.input_ids}
             if self.reader.rules.takes_mask:
                 arrays["attention_mask"] = batch.attention_mask
@@ -314,7 +318,7 @@ class DnaModel:
 
     def _hidden_states(self, layer: int) -> Forward:
         last = self.model.config.num_hidden_layers
-        if not -last - 1 <= layer <= last:
+        if not isinstance(layer, int) or not -last - 1 <= layer <= last:
             raise InputError(f"layer is {layer}; this model has 0 to {last}, or -1 back to {-last - 1}.")
         encoder = self.model.base_model
         if layer in (-1, last):
@@ -322,8 +326,8 @@ class DnaModel:
         return lambda inputs: encoder(**inputs, output_hidden_states=True).hidden_states[layer]
 
     def _target_ids(self, targets: Sequence[str]) -> NDArray[np.int64]:
-        if isinstance(targets, str) or len(targets) == 0:
-            raise InputError("targets is one str, or empty; give a list of tokens.")
+        if isinstance(targets, str) or len(targets) == 0 or not all(isinstance(one, str) for one in targets):
+            raise InputError("targets is one str, empty, or not of tokens; give a list of tokens.")
         vocabulary = self.tokenizer.get_vocab()
         ids = {target: vocabulary.get(target.upper()) for target in targets}
         if unknown := [target for target, token_id in ids.items() if token_id is None]:

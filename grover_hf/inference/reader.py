@@ -125,7 +125,7 @@ class SequenceReader:
             InputError: If there is none; if one of them is not DNA, is shorter than any token, or is of
                 another vocabulary; or if located tokens have ids or coordinates that cannot be.
         """
-        if isinstance(inputs, str) or len(inputs) == 0:
+        if isinstance(inputs, str) or not hasattr(inputs, "__len__") or len(inputs) == 0:
             raise InputError("sequences is one str, or empty; give a list of one sequence or more.")
         loose = {number: given for number, given in enumerate(inputs) if not hasattr(given, "input_ids")}
         read = self._read_sequences(loose, masks=masks, offsets=offsets)
@@ -187,10 +187,18 @@ class SequenceReader:
 
     def _read_located(self, tokens: LocatedTokens, number: int, *, masks: bool) -> Tokenized:
         what = f"sequences[{number}]"
+        if missing := [name for name in ("starts", "ends", "vocabulary_sha256") if not hasattr(tokens, name)]:
+            raise InputError(
+                f"{what} has token ids without {missing[0]}; give a sequence, or tokens with coordinates such as "
+                "TokenizedGenome.tokens_in gives."
+            )
         require_same_vocabulary(
             tokens.vocabulary_sha256, self._vocabulary_sha256, what=what, other="the model's tokenizer"
         )
-        input_ids, starts, ends = (np.asarray(a, np.int64) for a in (tokens.input_ids, tokens.starts, tokens.ends))
+        given = [np.asarray(array) for array in (tokens.input_ids, tokens.starts, tokens.ends)]
+        if any(array.dtype.kind not in "iu" and array.size for array in given):
+            raise InputError(f"{what} has ids, starts or ends that are not integers.")
+        input_ids, starts, ends = (array.astype(np.int64) for array in given)
         if not input_ids.shape == starts.shape == ends.shape == (input_ids.size,):
             raise InputError(f"{what} has {input_ids.shape} ids, {starts.shape} starts and {ends.shape} ends.")
         is_mask = input_ids == self.tokenizer.mask_token_id if masks else np.zeros(input_ids.size, bool)
@@ -200,6 +208,11 @@ class SequenceReader:
             raise InputError(f"{what} has the id {input_ids[odd[0]]}, which spells no bases, at token {odd[0]}.")
         if (ends <= starts).any() or (starts[1:] < ends[:-1]).any():
             raise InputError(f"{what} has tokens that are empty, overlap, or are not in ascending order.")
+        differs = (ends - starts != self._lengths[np.where(is_mask, 0, input_ids)]) & ~is_mask
+        if differs.any():
+            token = int(differs.argmax())
+            spelt = self._tokens[input_ids[token]]
+            raise InputError(f"{what}: token {token} spans {starts[token]}-{ends[token]} and spells {spelt}.")
         borders = [0, *(np.flatnonzero(starts[1:] > ends[:-1]) + 1).tolist(), input_ids.size]
         runs = [(first, last) for first, last in pairwise(borders) if first < last]
         text = "".join(self._tokens[token] for token in input_ids)
@@ -212,6 +225,10 @@ class SequenceReader:
     @cached_property
     def _tokens(self) -> list[str]:
         return [token or "" for token in self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))]
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.int64]:
+        return np.array([len(token) for token in self._tokens], np.int64)
 
     @cached_property
     def _vocabulary_sha256(self) -> str:

@@ -317,18 +317,22 @@ def _kind_of(content: Mapping[str, Any]) -> type[Report]:
     model = content.get("model")
     if not isinstance(model, dict) or "kind" not in model:
         return PretrainingReport
-    return {"fine-tuned": FinetuningReport, "pretrained": EvaluationReport}.get(model["kind"], BaselineReport)
+    kinds = {"fine-tuned": FinetuningReport, "pretrained": EvaluationReport}
+    return next((report for kind, report in kinds.items() if model["kind"] == kind), BaselineReport)
 
 
 def _require_ranges(scores: Mapping[str, Any], place: str) -> None:
     for name, value in scores.items():
         low, high = _RANGES.get(name, (-_INFINITE, _INFINITE))
-        outside = [x for x in _numbers(value) if not low - _TOLERANCE <= x <= high + _TOLERANCE]
+        numbers = _numbers(value)
+        if odd := [x for x in numbers if isinstance(x, bool) or not isinstance(x, int | float)]:
+            raise InputError(f"{place}: {name} is {odd[0]!r}; it must be a number.")
+        outside = [x for x in numbers if not low - _TOLERANCE <= x <= high + _TOLERANCE]
         if outside:
             raise InputError(f"{place}: {name} is {outside[0]}; it lies between {low:g} and {high:g}.")
 
 
-def _numbers(value: Any) -> list[float]:
+def _numbers(value: Any) -> list[Any]:
     """Return the numbers in lists of lists."""
     if isinstance(value, list | tuple):
         return [number for one in value for number in _numbers(one)]

@@ -286,3 +286,28 @@ def test_short_segments_are_tokenized_as_one_by_one(write_fasta, tmp_path, monke
     expected = [encoder.encode(piece) for piece in [*pieces, *pieces[:7]]]
     expected = [ids[:-1] if ids[-1] == 1 else ids for ids in expected]
     assert np.array_equal(corpus.input_ids, np.concatenate(expected))
+
+
+def test_a_damaged_corpus_in_the_cache_is_made_again(simulated_fasta, simulated_merges, tmp_path):
+    simulated_merges.write(tmp_path / "m.txt")
+    corpus = TokenizedGenome.cached(simulated_fasta, tmp_path / "m.txt")
+    ids = np.array(corpus.input_ids)
+    (corpus.path / "anchors.npy").write_bytes(b"damaged")
+    assert np.array_equal(TokenizedGenome.cached(simulated_fasta, tmp_path / "m.txt").input_ids, ids)
+
+
+def test_an_interval_of_no_base_has_no_token_however_it_is_asked(simulated):
+    _, corpus = simulated
+    chrom, start, *_ = corpus.segments[0].tolist()
+    name, position = corpus.chromosomes[chrom], start + 1_003
+    assert corpus.tokens_in(Interval(name, position, position)).input_ids.size == 0
+    assert corpus.tokens_in_each([name], np.array([position]), np.array([position])).input_ids.size == 0
+
+
+def test_two_chromosomes_of_one_name_are_refused(simulated, tmp_path):
+    copy = Path(shutil.copytree(simulated[1].path, tmp_path / "copy"))
+    content = json.loads((copy / "corpus.json").read_text())
+    content["chromosomes"][1]["name"] = content["chromosomes"][0]["name"]
+    (copy / "corpus.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="two chromosomes have one name"):
+        TokenizedGenome.open(copy)

@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from grover_hf.errors import InputError
-from grover_hf.genome.annotations import read_bed, read_fimo, read_intervals
+from grover_hf.genome.annotations import read_bed, read_fimo, read_intervals, read_table
 
 
 def columns(table, *names):
@@ -174,3 +174,19 @@ def test_a_position_that_is_no_integer_names_its_line(write, value):
 def test_columns_that_mean_the_same_are_refused(write):
     with pytest.raises(InputError, match="has the column chrom more than once"):
         read_intervals(write("chrom\tchr\tstart\tend\nc\tc\t1\t5\n", "t.tsv"))
+
+
+def test_contigs_called_track_are_rows_and_lines_of_a_browser_are_not(write):
+    text = "track name=x\nbrowser position chr1\ntrack\nbrowser\ntrack1\t3\t9\ntrack\t4\t9\nbrowsers\t5\t9\n"
+    assert read_bed(write(text))["start"].tolist() == [3, 4, 5]
+
+
+def test_a_long_field_is_read_and_a_column_twice_is_refused(write):
+    assert len(read_table(write(f"sequence,label\n{'ACGT' * 50_000},a\n", "t.csv"))["sequence"].iloc[0]) == 200_000
+    with pytest.raises(InputError, match="has the column label more than once"):
+        read_table(write("label,label\na,b\n", "t.csv"))
+
+
+def test_a_position_that_no_genome_has_is_refused(write):
+    with pytest.raises(InputError, match="line 1: end is '99999999999999999999', not an integer"):
+        read_bed(write("c\t1\t99999999999999999999\n"))

@@ -1,6 +1,7 @@
 """An index tiles its file or is not believed; the oracle is a parser that splits text into lines."""
 
 import gzip
+import os
 import random
 
 import numpy as np
@@ -243,3 +244,58 @@ def test_many_records_are_opened_in_linear_time_and_names_chosen_among_them(tmp_
     genome = ReferenceGenome(path, names)
     assert genome.chromosomes == names
     assert np.array_equal(genome.codes("contig4"), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "text", [">a\nAC \nGT \nTT\n", ">a\nACGT\n  \n", ">a\nACGT\n;c12\nGGGG\n", ">a\nAC\tT\n", ">a\n ACGT\n"]
+)
+def test_white_space_and_comments_in_a_record_are_refused_when_it_is_opened(tmp_path, text):
+    (tmp_path / "g.fa").write_text(text)
+    with pytest.raises(InputError, match="record a, line .: its lines differ in length .* or hold white space"):
+        ReferenceGenome(tmp_path / "g.fa")
+
+
+def test_an_index_in_another_order_gives_the_files_order_and_digest(tmp_path):
+    path = tmp_path / "g.fa"
+    path.write_text(">a\nACGT\n>b\nGG\n")
+    digest = ReferenceGenome(path).sha256()
+    (tmp_path / "g.fa.fai").write_text("b\t2\t11\t2\t3\na\t4\t3\t4\t5\n")
+    genome = ReferenceGenome(path)
+    assert (genome.chromosomes, genome.sha256()) == (["a", "b"], digest)
+
+
+def test_a_header_with_a_carriage_return_or_no_name_is_refused_with_an_index_too(tmp_path):
+    for text, index in ((b">a\rACGT\nGG\n", "a\t2\t8\t2\t3\n"), (b">\nACGT\n", "\t4\t2\t4\t5\n")):
+        (tmp_path / "g.fa").write_bytes(text)
+        (tmp_path / "g.fa.fai").write_text(index)
+        with pytest.raises(InputError):
+            ReferenceGenome(tmp_path / "g.fa")
+
+
+def test_lower_case_is_told_of_letters_alone(tmp_path):
+    (tmp_path / "g.fa").write_text(">a\nAC--GTac\n")
+    with pytest.raises(InputError, match="line 2: '-' is not a nucleotide letter"):
+        ReferenceGenome(tmp_path / "g.fa").soft_masked("a")
+
+
+def test_a_last_line_that_ends_otherwise_is_fetched_as_it_is_read(tmp_path):
+    (tmp_path / "g.fa").write_bytes(b">a\nAC\r\nGT\n>b\nAC\n")
+    genome = ReferenceGenome(tmp_path / "g.fa")
+    assert genome.fetch(Interval("a", 2, 4)) == "GT"
+    assert read(tmp_path / "g.fa") == {"a": "ACGT", "b": "AC"}
+
+
+def test_an_empty_gzip_file_and_bytes_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "g.fa.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(InputError, match="holds nothing"):
+        ReferenceGenome(tmp_path / "g.fa.gz")
+    (tmp_path / "g.fa").write_bytes(b">a\nAC\xffGT\n")
+    with pytest.raises(InputError, match="record a"):
+        ReferenceGenome(tmp_path / "g.fa").fetch(Interval("a", 0, 5))
+
+
+def test_a_name_that_is_no_text_in_utf_8_is_no_matter(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"n\xff.fa")
+    with open(path, "wb") as file:
+        file.write(b">a\nACGT\n")
+    assert ReferenceGenome(os.fsdecode(path)).sizes == {"a": 4}

@@ -19,6 +19,9 @@ from grover_hf.genome.score_distribution import ScoreDistribution
 COUNTS = np.array([[8, 0, 1, 1, 7], [1, 9, 0, 1, 1], [0, 1, 8, 0, 1], [1, 0, 1, 8, 1]], float)
 
 
+MEME = "MEME version 4\nMOTIF x\nletter-probability matrix: alength= 4 {}\n{}\n"
+
+
 @pytest.fixture
 def genome(write_fasta):
     rng = np.random.default_rng(0)
@@ -136,6 +139,12 @@ def test_the_forms_of_a_motif_file_give_the_same_counts(tmp_path):
         (">x\nA [1 0]\nC [1 0]\nG [1 0]\nT [1 0]\n", "a column without any"),
         (">x\nA [.4 .1]\nC [.2 .1]\nG [.2 .7]\nT [.2 .1]\n", "these are probabilities"),
         ("MEME version 4\nMOTIF x\n", "1 motifs in a form that is read"),
+        (MEME.format("w= 3 nsites= 9", "0.25 0.25 0.25 0.25"), "has 1 lines, and its header says 3"),
+        (MEME.format("w= 1", "0.5 0.5 0.5 0"), "is not four probabilities that add up to 1"),
+        (MEME.format("w= 1", "0.5 0.5"), "is not four probabilities"),
+        (MEME.format("w= 1", "0.5 0.5 0 x"), "could not convert"),
+        (MEME.format("w= 1 nsites= 1.2.3", "0.5 0.5 0 0"), "could not convert"),
+        (">x\nA [1]\nA [2]\nC [1]\nG [1]\nT [1]\n", "a base has more than one row"),
         ("\xe9\n", "is not text in UTF-8"),
         ("", "0 motifs"),
     ],
@@ -146,3 +155,20 @@ def test_damaged_motifs_are_refused(tmp_path, text, message):
         read_motif(tmp_path / "m.jaspar")
     with pytest.raises(InputError, match="no file"):
         read_motif(tmp_path / "none.jaspar")
+
+
+def test_nsites_may_have_an_exponent(tmp_path):
+    (tmp_path / "m.meme").write_text(MEME.format("w= 1 nsites= 2e3", "0.5 0.5 0 0"))
+    assert read_motif(tmp_path / "m.meme")[1].T.tolist() == [[1000, 1000, 0, 0]]
+
+
+@pytest.mark.parametrize("width", [10, 12, 19, 30, 40])
+def test_the_best_word_of_a_wide_motif_has_its_own_probability(width):
+    rng = np.random.default_rng(width)
+    for _ in range(5):
+        scores = motif_scores(rng.integers(0, 12, (4, width)) + 0.5, FIMO_BACKGROUND)
+        distribution = ScoreDistribution.of(scores, FIMO_BACKGROUND)
+        is_best = scores > scores.max(0) - 1e-9  # two bases may share a column's best score
+        p_best = np.prod(np.array(FIMO_BACKGROUND) @ is_best)
+        [p_value] = distribution.p_values(np.array([scores.max(0).sum()]))
+        assert p_best * 0.99 <= p_value < p_best * 1.5 + 1e-15

@@ -114,3 +114,11 @@ def test_a_gzip_chain_is_read_whatever_its_name(tmp_path):
     (tmp_path / "x.chain").write_bytes(gzip.compress(CHAIN.encode()))
     lifted, _ = lift_over(sites, tmp_path / "x.chain")
     assert columns(lifted, "chrom", "tss") == [("chrB", 60)]
+
+
+@pytest.mark.parametrize("position", ["0", "99999999999999999999999"])
+def test_a_position_that_cannot_be_is_refused(write, position):
+    for name in ("epd.sga", "epd.fps"):
+        text = FORMS[name].replace("960633", position)
+        with pytest.raises(InputError, match="line 2"):
+            read_start_sites(write(text, name))

@@ -491,3 +491,32 @@ def test_located_tokens_that_cannot_be_are_refused(dna, corpus, changes, message
     assert dna.embed([tokens]).shape == (1, 32)
     with pytest.raises(InputError, match=message):
         dna.embed([tokens._replace(**changes)])
+
+
+def test_a_model_with_more_rows_than_tokens_fills_masks_with_tokens(tokenizer):
+    padded = DnaModel(tiny_masked_model(vocab_size=64), tokenizer)
+    answers = padded.fill_mask(["ACGT[MASK]ACGT"], top_k=17)[0]
+    assert {answer["token"] for answer in answers} == set(range(17))
+
+
+def test_an_id_that_the_model_has_no_row_for_is_refused(tokenizer):
+    with pytest.raises(InputError, match="The model has 7 rows, and none for the id"):
+        DnaModel(tiny_masked_model(vocab_size=7), tokenizer).embed(["ACGT"])
+
+
+def test_what_is_neither_a_sequence_nor_located_tokens_is_refused(dna, corpus):
+    tokens = corpus.tokens_in(Interval("chr1", 100, 130))
+    for given, message in (
+        (None, "give a list"), ((one for one in ["A"]), "give a list"), ([None], "not a str of bases"),
+        ([SimpleNamespace(input_ids=[5])], "token ids without starts"),
+        ([tokens._replace(starts=tokens.starts + 0.5)], "are not integers"),
+        ([tokens._replace(ends=tokens.ends - (np.arange(len(tokens.ends)) == 2))], "token 2 spans|empty"),
+    ):
+        with pytest.raises(InputError, match=message):
+            dna.embed(given)
+    for asked in ({"layer": 1.0}, {"layer": None}):
+        with pytest.raises(InputError, match="layer is"):
+            dna.embed(["ACGT"], **asked)
+    for asked in ({"top_k": 2.5}, {"targets": [1]}):
+        with pytest.raises(InputError, match="top_k is 2.5|not of tokens"):
+            dna.fill_mask(["A[MASK]"], **asked)
