@@ -52,9 +52,43 @@ def proven_merges(
         guess = token_sequence(sample, MergeTable(tuple(proven)), n_merges, n_threads).learn(n_merges)
         # Merges of long tandem repeats are not worth an automaton of their own.
         guess = list(itertools.takewhile(lambda merge: len("".join(merge)) <= _GUESSED_TOKEN_BP, guess))
-        counts = _count_pairs(segments, MergeTable(tuple(guess)), n_threads)
-        proven = _proven_part(guess, *counts)
+        proven = proven_by(guess, segments, n_threads)
     return proven[:n_merges]
+
+
+def proven_by(guess: Sequence[Merge], segments: Sequence[Codes], n_threads: int) -> list[Merge]:
+    """Return the first merges of the exact training, as many as the counts under a guess prove.
+
+    Suppose that the first cycles are proven. Taking back all other merges of the guess gives some
+    tokens of the proven table that spell the genome, with their pair counts. If no two tokens
+    that are adjacent there would merge (see `bpe_automaton`), they are its encoding, so the counts
+    are exact and their maximum is the next merge. Else, or if the guess lacks that merge, the
+    counts prove no more.
+
+    Args:
+        guess: Merges that the genome is encoded with; how good they are decides only how much is proven.
+        segments: Base codes without code 4.
+        n_threads: Threads for encoding.
+    """
+    pair_counts, token_counts = _count_pairs(segments, MergeTable(tuple(guess)), n_threads)
+    names = [*BASES, *(left + right for left, right in guess)]
+    index = {name: i for i, name in enumerate(names)}
+    parts = np.array([[0, 0]] * len(BASES) + [[index[x], index[y]] for x, y in guess])
+    proven: list[Merge] = []
+    known = list(range(len(BASES)))
+    while True:
+        pairs = _without_merges(pair_counts, token_counts, parts, np.isin(np.arange(len(names)), known))
+        pairs = pairs[np.ix_(known, known)]
+        compatible, made = compatible_pairs(MergeTable(tuple(proven)))
+        if not made.all() or (pairs[~compatible] > 0).any() or not pairs.any():
+            return proven
+        # argmax takes the first of equals: the smaller left id, then the smaller right id.
+        left, right = (names[known[i]] for i in divmod(int(pairs.argmax()), len(known)))
+        proven.append((left, right))
+        merged = index.get(left + right, -1)
+        if merged < 0 or tuple(parts[merged]) != (index[left], index[right]):
+            return proven
+        known.append(merged)
 
 
 def _sample(segments: Sequence[Codes]) -> list[Codes]:
@@ -101,42 +135,6 @@ def _shared_out(segments: Sequence[Codes], n_parts: int) -> list[list[Codes]]:
         parts[least].append(segment)
         sizes[least] += segment.size
     return parts
-
-
-def _proven_part(
-    guess: Sequence[Merge], pair_counts: Counts, token_counts: Counts
-) -> list[Merge]:
-    """Return the first merges of the exact training, as many as the counts under a guess prove.
-
-    Suppose that the first cycles are proven. Taking back all other merges of the guess gives some
-    tokens of the proven table that spell the genome, with their pair counts. If no two tokens
-    that are adjacent there would merge (see `bpe_automaton`), they are its encoding, so the counts
-    are exact and their maximum is the next merge. Else, or if the guess lacks that merge, the
-    counts prove no more.
-
-    Args:
-        guess: The merges that the genome was encoded with.
-        pair_counts: Adjacent token pairs of that encoding, shape (V, V).
-        token_counts: Tokens of that encoding, shape (V,).
-    """
-    names = [*BASES, *(left + right for left, right in guess)]
-    index = {name: i for i, name in enumerate(names)}
-    parts = np.array([[0, 0]] * len(BASES) + [[index[x], index[y]] for x, y in guess])
-    proven: list[Merge] = []
-    known = list(range(len(BASES)))
-    while True:
-        pairs = _without_merges(pair_counts, token_counts, parts, np.isin(np.arange(len(names)), known))
-        pairs = pairs[np.ix_(known, known)]
-        compatible, made = compatible_pairs(MergeTable(tuple(proven)))
-        if not made.all() or (pairs[~compatible] > 0).any() or not pairs.any():
-            return proven
-        # argmax takes the first of equals: the smaller left id, then the smaller right id.
-        left, right = (names[known[i]] for i in divmod(int(pairs.argmax()), len(known)))
-        proven.append((left, right))
-        merged = index.get(left + right, -1)
-        if merged < 0 or tuple(parts[merged]) != (index[left], index[right]):
-            return proven
-        known.append(merged)
 
 
 @cached_njit

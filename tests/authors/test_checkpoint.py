@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, PreTrainedTokenizerFast, pipeline
 from typer.testing import CliRunner
 
-from grover_hf.authors import checkpoint as published
+from grover_hf.authors import checkpoint as authors_checkpoint
 from grover_hf.authors.checkpoint import convert_authors_checkpoint, load_authors_checkpoint
 from grover_hf.authors.known_files import KNOWN_FILES, KnownFile
 from grover_hf.authors.vocabulary import read_authors_vocabulary
@@ -256,7 +256,7 @@ def test_of_the_authors_own_files_the_card_says_so(raw, tmp_path, monkeypatch):
         path.name: KnownFile(path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in raw.iterdir()
     }
-    monkeypatch.setattr(published, "KNOWN_FILES", theirs)
+    monkeypatch.setattr(authors_checkpoint, "KNOWN_FILES", theirs)
     assert convert_authors_checkpoint(raw, tmp_path / "clean")["is_published"]
     card = (tmp_path / "clean" / "README.md").read_text()
     assert "at `6b22311`, unchanged" in card
@@ -339,7 +339,7 @@ def test_a_changed_byte_in_pickled_weights_raises_no_other_error_than_ours(damag
     for at in random.Random(0).sample(names, 60):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
         with contextlib.suppress(InputError):
-            published._load_weights(path)
+            load_authors_checkpoint(damaged)
 
 
 def test_damaged_weights_are_refused(damaged):

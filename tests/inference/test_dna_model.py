@@ -391,12 +391,6 @@ def test_a_checkpoint_is_opened_with_the_head_that_it_was_saved_with(make, expec
     np.testing.assert_allclose(dna.embed([LONG]), DnaModel(model, tiny_tokenizer()).embed([LONG]), **CLOSE)
 
 
-def test_gradients_work_for_the_caller_between_batches(dna):
-    read = dna.reader.read([LONG])
-    for _ in dna._run(read, dna.reader.windows(read), dna._hidden_states(-1)):
-        assert not torch.is_inference_mode_enabled()
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """A genome of 400 bases, a gap of 5, and 200 bases, tokenized with the model's tokenizer."""

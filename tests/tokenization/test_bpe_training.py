@@ -88,8 +88,7 @@ def test_the_first_merges_are_proven_and_the_guess_does_not_matter(simulated_fas
     assert tuple(proven) == simulated_merges.merges[: len(proven)]
     # A guess that is wrong in every place but makes sense proves one merge: the first.
     guess = [("C", "C"), ("G", "G"), ("CC", "GG")]
-    counted = proven_merges._count_pairs(segments, MergeTable(tuple(guess)), 1)
-    assert tuple(proven_merges._proven_part(guess, *counted)) == simulated_merges.merges[:1]
+    assert tuple(proven_merges.proven_by(guess, segments, 1)) == simulated_merges.merges[:1]
 
 
 def test_several_genomes_are_trained_on_together(write_fasta):

@@ -131,9 +131,9 @@ def test_predictions_of_a_fine_tuning_are_those_of_inference(rows, tmp_path, arc
     ))
     predictions = read_predictions(run)
     sequences = Dataset.from_parquet(str(rows / "test.parquet"))["sequence"][:]
+    opened = DnaModel.from_pretrained(run / "model")
     for max_batch_tokens in (1, 16_384):
-        dna = DnaModel.from_pretrained(run / "model")
-        dna.reader._max_batch_tokens = max_batch_tokens
+        dna = DnaModel(opened.model, opened.tokenizer, max_batch_tokens=max_batch_tokens)
         classes = [{one["label"]: one["score"] for one in answer} for answer in dna.classify(sequences)]
         by_inference = [[of_row["0"], of_row["1"]] for of_row in classes]
         np.testing.assert_allclose(predictions.probabilities[0], by_inference, rtol=0, atol=1e-5)
