@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import transformers
-import yaml
 from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
@@ -62,7 +61,7 @@ from training.runs.launch import (
     sigterm_noted,
     world_size,
 )
-from training.runs.recipe import recipe_field, recipe_from_command_line
+from training.runs.recipe import read_yaml, recipe_field, recipe_from_command_line
 from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.classification import FinetuneTrainer, logits_of_rows, scores_of_rows
 from training.trainers.loss import global_cross_entropy
@@ -194,7 +193,7 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | No
     fields = dataclasses.asdict(recipe)
     if recipe.resume:
         try:
-            before = yaml.safe_load((run / "recipe.yaml").read_text())
+            before = read_yaml(run / "recipe.yaml")
         except OSError:
             raise InputError(f"{run} has no recipe.yaml: there is no run to go on with.") from None
         require_same_run(run, before, science_of(fields))

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
-import yaml
 from numpy.typing import NDArray
 
 from grover_hf.corpus.facts import DatasetFacts, choose_config
@@ -20,6 +19,7 @@ from grover_hf.metrics.report import read_metrics
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
 from training.evaluation.plan import EvaluationPlan
+from training.runs.recipe import read_yaml
 
 _DATASET = "genome_windows"
 
@@ -149,7 +149,7 @@ def _places_of(plan: EvaluationPlan) -> tuple[Path, TrainedMasking | None, Windo
 def _recipe(run: Path) -> dict[str, Any]:
     """Return the recipe of a pretraining that is finished."""
     try:
-        recipe: dict[str, Any] = yaml.safe_load((run / "recipe.yaml").read_text())
+        recipe = read_yaml(run / "recipe.yaml")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{run} is neither a run (no recipe.yaml) nor a model (no config.json).") from None
     if "p_select" not in recipe:

@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from grover_hf._internals.files import atomic_write
 from grover_hf._internals.outputs import require_writable
 from grover_hf.errors import InputError
+from training.runs.recipe import read_yaml
 
 _NOT_SCIENCE = {
     "output", "resume", "overwrite", "processes", "per_device_batch_size", "workers", "keep_checkpoints",
@@ -37,11 +38,10 @@ def require_own_run(run: Path, recipe: Any, *, contents: Sequence[str], inputs: 
     if not path.exists():
         return
     try:
-        before = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, ValueError):
+        before = read_yaml(path)
+    except InputError:
         before = None
-    known = {field.name for field in dataclasses.fields(recipe)}
-    if not isinstance(before, dict) or not before.keys() <= known:
+    if before is None or not before.keys() <= {field.name for field in dataclasses.fields(recipe)}:
         raise InputError(
             f"{run} is not replaced: its recipe.yaml is not of this command. Name another --output, or remove it "
             "yourself."

@@ -42,7 +42,8 @@ def recipe_from_command_line(
 ) -> R:
     """Return the recipe that `--config` names, with `--field value` for every field to change.
 
-    A field of yes or no may stand alone: `--overwrite` is `--overwrite true`.
+    The value of a text field is taken as it stands, other values are YAML; "null" is None in fields that may
+    be None. A field of yes or no may stand alone: `--overwrite` is `--overwrite true`.
 
     Args:
         recipe_class: A dataclass; the `help` in each field's metadata is shown by `--help`.
@@ -64,7 +65,7 @@ def recipe_from_command_line(
         parser.add_argument(option, help=text, metavar="VALUE", **alone)
     given = vars(parser.parse_args(with_dashes(arguments)))
     config = given.pop("config")
-    changes = {name: yaml.safe_load(value) for name, value in given.items() if value is not None}
+    changes = {name: _from_word(value, hints[name], name) for name, value in given.items() if value is not None}
     return read_recipe(recipe_class, config, kind, changes)
 
 
@@ -79,13 +80,10 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
     if not path.exists() and path.suffix == "":
         path = RECIPES / kind / f"{config}.yaml"
     try:
-        content = yaml.safe_load(path.read_text())
+        values = {**read_yaml(path), **changes}
     except FileNotFoundError:
         names = ", ".join(sorted(path.stem for path in (RECIPES / kind).glob("*.yaml")))
         raise InputError(f"There is no recipe {config}; packaged ones are {names}.") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
-    values = {**(content or {}), **changes}
     fields = {field.name: field for field in _fields(recipe_class)}
     if unknown := sorted(set(values) - set(fields)):
         raise InputError(f"{path} has unknown keys {', '.join(unknown)}; known are {', '.join(fields)}.")
@@ -98,6 +96,43 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
     return recipe_class(**values)
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the names and values of a YAML file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        InputError: If it is not YAML, or has no names.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise InputError(f"{path} is not YAML: {error}") from error
+    if content is not None and not (isinstance(content, dict) and all(isinstance(name, str) for name in content)):
+        raise InputError(f"{path} holds no lines `name: value`.")
+    return content or {}
+
+
+def _from_word(word: str, hint: Any, name: str) -> Any:
+    """Return the value of a field that a word of the command line says."""
+    allowed, option = _allowed(hint), f"--{name.replace('_', '-')}"
+    if not word:
+        raise InputError(f"{option} is empty.")
+    if word == "null" and type(None) in allowed:
+        return None
+    # Of `str | list[str]` a list is what looks like one; names in lists are text too, such as chromosome 1.
+    lists_names = list[str] in allowed
+    if str in allowed and not (lists_names and word.startswith("[")):
+        return word
+    try:
+        return yaml.load(word, yaml.BaseLoader if lists_names else yaml.SafeLoader)
+    except yaml.YAMLError:
+        raise InputError(f"{option} is {word!r}, which cannot be read.") from None
+
+
+def _allowed(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
 def _fields(recipe_class: type[Any]) -> list[dataclasses.Field[Any]]:
     """Return the fields of a recipe: its own first, then those of every training."""
     own = recipe_class.__annotations__
@@ -105,7 +140,7 @@ def _fields(recipe_class: type[Any]) -> list[dataclasses.Field[Any]]:
 
 
 def _checked(value: Any, wanted: Any, what: str) -> Any:
-    allowed = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    allowed = _allowed(wanted)
     if value is None and type(None) in allowed:
         return None
     # YAML reads 1 as an integer where a float is meant; and 4e-4 (no dot) as a string.

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from grover_hf.errors import InputError
 from grover_hf.metrics.report import read_metrics
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
 from training.runs.checkpoints import newest_whole
 from training.runs.folder import read_inputs, science_of
+from training.runs.recipe import read_yaml
 from training.sweep.side_by_side import Job
 
 GROVER = (sys.executable, "-m", "grover_hf.cli")
@@ -121,7 +120,7 @@ def run_cell(
 
     def state() -> State:
         try:
-            before = yaml.safe_load((run / "recipe.yaml").read_text())
+            before = read_yaml(run / "recipe.yaml")
         except FileNotFoundError:
             return MISSING
         if changed := [key for key, value in now.items() if before.get(key) != value]:
@@ -172,9 +171,8 @@ def baseline_cell(
 
 
 def command_line(options: dict[str, Any]) -> list[str]:
-    """Return options as the words of a training's command, which reads their values as YAML."""
+    """Return options as the words of a training's command, which takes text as it stands, else YAML."""
     words = []
     for name, value in options.items():
-        is_plain = isinstance(value, str) and yaml.safe_load(value) == value
-        words += [f"--{name}", value if is_plain else json.dumps(value)]
+        words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
     return words

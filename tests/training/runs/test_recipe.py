@@ -6,7 +6,7 @@ import yaml
 
 from grover_hf.errors import InputError
 from training.pretrain import PretrainRecipe
-from training.runs.recipe import RECIPES, read_recipe, recipe_from_command_line
+from training.runs.recipe import RECIPES, read_recipe, recipe_field, recipe_from_command_line
 
 
 @pytest.mark.parametrize("path", sorted((RECIPES / "pretrain").glob("*.yaml")), ids=lambda path: path.stem)
@@ -64,6 +64,60 @@ def test_values_keep_their_underscores():
     words = ["--config", "tiny_cpu", "--dataset-config", "my_config", "--output=my_runs/a_b"]
     recipe = recipe_from_command_line(PretrainRecipe, "pretrain", words)
     assert (recipe.dataset_config, recipe.output) == ("my_config", "my_runs/a_b")
+
+
+TEXTS = ["runs/a #1", "2024", "1e5", "no", "~", "@x", "[x", "{", "a: b", "null", " ", "- a", "&a", "'"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_on_the_command_line_is_text(text):
+    recipe = recipe_from_command_line(PretrainRecipe, "pretrain", ["--config", "tiny_cpu", f"--output={text}"])
+    assert recipe.output == text
+
+
+def test_null_takes_back_a_field_that_may_be_left_out():
+    words = ["--config", "tiny_cpu", "--dataset_config", "null", "--warmup-share", "null"]
+    recipe = recipe_from_command_line(PretrainRecipe, "pretrain", words)
+    assert (recipe.dataset_config, recipe.warmup_share) == (None, None)
+
+
+Chosen = dataclasses.make_dataclass(
+    "Chosen",
+    [(name, kind, recipe_field("")) for name, kind in
+     [("chromosomes", str | list[str]), ("names", list[str]), ("ks", list[int])]],
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--chromosomes", "chr1"], Chosen("chr1", [], [])),
+        (["--chromosomes", "[1, X, no]", "--names", "[1.0, ~]"], Chosen(["1", "X", "no"], ["1.0", "~"], [])),
+        (["--ks", "[2, 3]"], Chosen("all", [], [2, 3])),
+    ],
+)
+def test_names_in_lists_are_text(words, expected, tmp_path):
+    (tmp_path / "r.yaml").write_text("chromosomes: all\nnames: []\nks: []\n")
+    assert recipe_from_command_line(Chosen, "", ["--config", str(tmp_path / "r.yaml"), *words]) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max_steps", "[3"], r"--max-steps is '\[3', which cannot be read"),
+        (["--output", ""], "--output is empty"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(words, message):
+    with pytest.raises(InputError, match=message):
+        recipe_from_command_line(PretrainRecipe, "pretrain", ["--config", "tiny_cpu", *words])
+
+
+@pytest.mark.parametrize("content", [b"- a", b"a", b"1: 2", b"\xff\xfe", b"a: [", b"\x00"])
+def test_a_recipe_that_is_not_lines_of_names_and_values_is_refused(content, tmp_path):
+    (tmp_path / "r.yaml").write_bytes(content)
+    with pytest.raises(InputError, match="r.yaml (is not YAML|holds no lines)"):
+        read_recipe(PretrainRecipe, str(tmp_path / "r.yaml"), "pretrain", {})
 
 
 @pytest.mark.parametrize(
