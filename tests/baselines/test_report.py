@@ -108,9 +108,11 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
     assert [row.task for row in rows] == ["ctcf", "ctcf", "ctcf", "gc", "gc"]
     assert [row.model for row in rows] == ["gc", "gc", "gc", "gc", "majority"]
     # Neither the variant nor the table of one's own has a number of the paper.
-    assert [row.paper_grover for row in rows] == ["0.60 (Fig. 6h)", "", "", "", ""]
+    assert [row.paper_grover for row in rows] == ["0.6 (Fig. 6h)", "", "", "", ""]
+    assert [row.excludes_paper for row in rows] == [None] * 5
     low, high = report["ci95"]["mcc"]
     assert f"| {report['metrics']['mcc']:.3f} ({low:.3f} to {high:.3f}) |" in markdown(rows)
+    assert all(row.rows == report["n_rows"] and f"| {row.rows:,} |" in markdown([row]) for row in rows)
     write_results(rows, tmp_path / "table")
     with open(tmp_path / "table" / "results.csv", newline="") as file:
         read = list(csv.DictReader(file))
@@ -121,6 +123,20 @@ def test_results_gather_all_scores_below_folders_with_the_papers_beside(score, t
     (masked / "metrics.json").write_text("{")
     with pytest.raises(InputError, match="is damaged"):
         gather([masked])
+
+
+@pytest.mark.parametrize(
+    ("interval", "excludes"), [((0.1, 0.2), True), ((0.1, 0.26), False), ((0.26, 0.5), False), ((0.3, 0.5), True)]
+)
+def test_a_score_says_whether_its_interval_excludes_the_papers(score, tmp_path, interval, excludes):
+    score("a", method="tfidf", tokenizer="kmer-3", max_trees=100)
+    path = tmp_path / "scores" / "a" / "metrics.json"
+    report = json.loads(path.read_text())
+    of_paper = {"task": "ctcf", "dataset": report["dataset"] | {"builder": "Ctcf", "config": "bpe-600"}}
+    path.write_text(json.dumps(report | of_paper | {"ci95": report["ci95"] | {"mcc": interval}}))
+    [row] = gather([tmp_path / "scores"])
+    assert (row.paper_tfidf, row.excludes_paper) == ("0.26, 4-mers (Fig. 6i)", excludes)
+    assert f"| {'yes' if excludes else 'no'} |" in markdown([row])
 
 
 def test_runs_are_compared_row_by_row_and_only_on_one_build(score, tmp_path):

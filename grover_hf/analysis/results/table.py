@@ -3,22 +3,49 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from grover_hf.errors import InputError
-from grover_hf.metrics.report import BaselineModel, BaselineReport, FinetunedModel, FinetuningReport, read_metrics
+from grover_hf.metrics.report import (
+    BaselineModel,
+    BaselineReport,
+    FinetunedModel,
+    FinetuningReport,
+    read_metrics,
+)
 
-PAPER = {
-    ("Prom300", "prom300"): ("0.996 (Fig. 6b)", "0.67, 5-mers (Fig. 6c)"),
-    ("PromScan", "promscan"): ("0.63 (Fig. 6e)", "0.39, 3-mers (Fig. 6f)"),
-    ("Ctcf", "ctcf"): ("0.60 (Fig. 6h)", "0.26, 4-mers (Fig. 6i)"),
-    ("NucleotideTransformer", "enhancers"): ("0.58 (Fig. 6j)", "0.55, BPE (Fig. 6j)"),
-    ("NucleotideTransformer", "enhancers_types"): ("0.46 (Fig. 6j)", "0.57, BPE (Fig. 6j)"),
-    ("NucleotideTransformer", "splice_sites_all"): ("0.94 (Fig. 6j)", ""),
-    ("Gue", "tf/4"): ("0.75 (Supp. Fig. 6)", "0.72, 6-mers (Supp. Fig. 6)"),
-    ("NextKmer", "next_6mer"): ("accuracy 0.02 (Fig. 2b)", "accuracy 0.011 (Fig. 2c)"),
+
+class PaperScore(NamedTuple):
+    """A score that the paper's text gives."""
+
+    value: float
+    where: str
+    words: str = ""
+    """Of a TF-IDF: its best words."""
+    metric: str = "mcc"
+
+    def __str__(self) -> str:
+        """Return the score, and where it stands in the paper."""
+        metric = "" if self.metric == "mcc" else f"{self.metric} "
+        return f"{metric}{self.value:g}{self.words and f', {self.words}'} ({self.where})"
+
+
+PAPER: dict[tuple[str, str], tuple[PaperScore | None, PaperScore | None]] = {
+    ("Prom300", "prom300"): (PaperScore(0.996, "Fig. 6b"), PaperScore(0.67, "Fig. 6c", "5-mers")),
+    ("PromScan", "promscan"): (PaperScore(0.63, "Fig. 6e"), PaperScore(0.39, "Fig. 6f", "3-mers")),
+    ("Ctcf", "ctcf"): (PaperScore(0.60, "Fig. 6h"), PaperScore(0.26, "Fig. 6i", "4-mers")),
+    ("NucleotideTransformer", "enhancers"): (PaperScore(0.58, "Fig. 6j"), PaperScore(0.55, "Fig. 6j", "BPE")),
+    ("NucleotideTransformer", "enhancers_types"): (
+        PaperScore(0.46, "Fig. 6j"), PaperScore(0.57, "Fig. 6j", "BPE")
+    ),
+    ("NucleotideTransformer", "splice_sites_all"): (PaperScore(0.94, "Fig. 6j"), None),
+    ("Gue", "tf/4"): (PaperScore(0.75, "Supp. Fig. 6"), PaperScore(0.72, "Supp. Fig. 6", "6-mers")),
+    ("NextKmer", "next_6mer"): (
+        PaperScore(0.02, "Fig. 2b", metric="accuracy"), PaperScore(0.011, "Fig. 2c", metric="accuracy")
+    ),
 }
-"""By builder and task, what the paper's text says: MCC of its model, and of the best TF-IDF. Its
-figures show more than the text has numbers for."""
+"""By builder and task, what the paper's text says of its model, and of the best TF-IDF. Its figures show
+more than the text has numbers for."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +68,11 @@ class Result:
     accuracy: float
     auroc: float
     rows: int
+    """Test rows that the score is of."""
     paper_grover: str
     paper_tfidf: str
+    excludes_paper: bool | None
+    """Whether the 95 % interval leaves out the paper's score of a method of this kind; None if there is none."""
     folder: str
 
 
@@ -66,13 +96,18 @@ def gather(folders: Iterable[Path]) -> list[Result]:
 
 def markdown(rows: Sequence[Result]) -> str:
     """Return the table as Markdown; MCC with its 95 % interval over test rows and, after ±, its SD over seeds."""
-    header = ("task", "dataset", "model", "MCC", "accuracy", "AUROC", "paper, GROVER", "paper, TF-IDF", "run")
+    header = (
+        "task", "dataset", "model", "test rows", "MCC", "accuracy", "AUROC", "paper, GROVER", "paper, TF-IDF",
+        "interval excludes the paper's", "run",
+    )
     lines = [header, ("---",) * len(header)]
     for row in rows:
         spread = "" if row.mcc_sd is None else f" ± {row.mcc_sd:.3f}"
         lines.append((
-            row.task, row.dataset, row.model, f"{row.mcc:.3f}{spread} ({row.mcc_low:.3f} to {row.mcc_high:.3f})",
-            f"{row.accuracy:.3f}", f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf, row.folder,
+            row.task, row.dataset, row.model, f"{row.rows:,}",
+            f"{row.mcc:.3f}{spread} ({row.mcc_low:.3f} to {row.mcc_high:.3f})", f"{row.accuracy:.3f}",
+            f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf,
+            {None: "", True: "yes", False: "no"}[row.excludes_paper], row.folder,
         ))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -99,15 +134,28 @@ def model_name(model: FinetunedModel | BaselineModel) -> str:
 def _row(run: Path, report: FinetuningReport | BaselineReport) -> Result:
     metrics, dataset = report.metrics, report.dataset
     low, high = report.ci95["mcc"]
-    # By the builder too: a table of yours may be called ctcf. Variants and other splits, which have a
-    # dot in their name, are not the paper's.
-    is_papers = "." not in (dataset.config or "")
-    paper = PAPER.get((dataset.builder or "", report.task), ("", "")) if is_papers else ("", "")
+    of_model, of_tfidf = _papers(report)
+    kind = report.model.kind if isinstance(report.model, BaselineModel) else None
+    alike = {None: of_model, "tfidf": of_tfidf}.get(kind)
     build = f", {dataset.sha256[:8]}" if dataset.sha256 else ""
     return Result(
         task=report.task, dataset=f"{dataset.config}{build}", method=method_name(report.model),
         model=model_name(report.model), trainings=report.n_trainings, mcc=metrics["mcc"],
         mcc_low=low, mcc_high=high, mcc_sd=report.standard_deviation.get("mcc"),
-        accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report.n_rows, paper_grover=paper[0],
-        paper_tfidf=paper[1], folder=str(run),
+        accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report.n_rows, paper_grover=str(of_model or ""),
+        paper_tfidf=str(of_tfidf or ""), folder=str(run),
+        excludes_paper=alike and _is_outside(alike.value, report.ci95[alike.metric]),
     )
+
+
+def _papers(report: FinetuningReport | BaselineReport) -> tuple[PaperScore | None, PaperScore | None]:
+    """Return the paper's scores on the task of a report, if it is the paper's."""
+    dataset = report.dataset
+    # By the builder too: a table of yours may be called ctcf. Variants and other splits, which have a
+    # dot in their name, are not the paper's.
+    is_papers = "." not in (dataset.config or "")
+    return PAPER.get((dataset.builder or "", report.task), (None, None)) if is_papers else (None, None)
+
+
+def _is_outside(value: float, interval: tuple[float, float]) -> bool:
+    return not interval[0] <= value <= interval[1]
