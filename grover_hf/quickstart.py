@@ -1,10 +1,14 @@
 """`grover quickstart`: the whole way once, from a genome to a model that AutoModel loads."""
 
+import dataclasses
+import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from grover_hf._internals.cores import usable_cores
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.files import atomic_write, file_key
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.own_packages import require_own_packages
+from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.vocabulary.report import vocabulary_report
 from grover_hf.analysis.vocabulary.table import Row
@@ -26,9 +32,27 @@ from grover_hf.metrics.report import EvaluationReport, PretrainingReport, read_m
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
 from grover_hf.tokenization.export import save_tokenizer
+from grover_hf.tokenization.merges import MergeTable
 
 if TYPE_CHECKING:
     from training.pretrain import PretrainRecipe
+
+
+_MARKER = "quickstart.json"
+_CONTENTS = ("simulated.fa", "merges.txt*", "tokenizer", "corpus", "windows", "vocabulary.png", "run")
+
+
+@dataclass(frozen=True)
+class _Way:
+    """What a quickstart is of: the content of its file."""
+
+    genome: str | None
+    """Key of the file; None for the simulated genome."""
+    chromosomes: str | list[str] | None
+    cycles: int
+    steps: int | None
+    seed: int
+    finished: bool = False
 
 
 def run_quickstart(
@@ -37,6 +61,9 @@ def run_quickstart(
 ) -> None:
     """Go the whole way and print what came of it.
 
+    One that was stopped goes on when it is called in the same way: with the merges that it had learnt; the
+    rest is made again.
+
     Args:
         output: Folder for everything that is made.
         genome: A FASTA file; None for a simulated genome of 5 Mbp.
@@ -44,37 +71,81 @@ def run_quickstart(
         n_cycles: Cycles of byte-pair encoding.
         max_steps: Steps of pretraining; None for those of the recipe `tiny_cpu`.
         seed: Seed of the simulation, the windows and the training.
-        overwrite: Replace what is in `output`.
+        overwrite: Replace the quickstart that is in `output`.
+
+    Raises:
+        InputError: If `output` has a finished quickstart, or another one, and `overwrite` is False; or if it
+            has anything else.
     """
     require_own_packages()
     require_matplotlib()
-    require_writable(output, overwrite=overwrite, marker="merges.txt", inputs=[genome] if genome else [])
     _share_the_machine()
+    try:
+        key = None if genome is None else file_key(genome)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {genome}.") from None
+    way = _Way(
+        genome=key,
+        chromosomes=chromosomes if chromosomes is None or isinstance(chromosomes, str) else list(chromosomes),
+        cycles=n_cycles, steps=max_steps, seed=seed,
+    )
+    with only_writer(output):
+        goes_on = not overwrite and _is_begun(output, way)
+        inputs = [genome] if genome else []
+        require_writable(
+            output, overwrite=overwrite or goes_on, marker=_MARKER, contents=_CONTENTS, inputs=inputs
+        )
+        _go(output, way, genome, goes_on=goes_on)
+
+
+def _is_begun(output: Path, way: _Way) -> bool:
+    """Say whether a folder has this very quickstart, begun and not finished."""
+    try:
+        there = record_of(_Way, read_json_object(output / _MARKER), output / _MARKER)
+    except FileNotFoundError:
+        return False
+    if there.finished:
+        return False
+    if changed := [name for name, value in vars(way).items() if getattr(there, name) != value]:
+        raise InputError(
+            f"{output} has a quickstart that was begun with another {', '.join(changed)}. Go on as it was begun; "
+            "or name another --output, or say --overwrite."
+        )
+    return True
+
+
+def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
     stages = _Stages()
     name = "simulated genome" if genome is None else genome.name
     if genome is None:
+        _begin(output, way, goes_on=goes_on)
         with stages.timed("simulate a genome"):
-            genome = simulate_genome(output / "simulated.fa", seed=seed)
+            genome = simulate_genome(output / "simulated.fa", seed=way.seed)
     with stages.timed("open the genome"):
-        reference = ReferenceGenome(genome, chromosomes)
-    output.mkdir(parents=True, exist_ok=True)
+        reference = ReferenceGenome(genome, way.chromosomes)
+    if way.genome is not None:
+        _begin(output, way, goes_on=goes_on)
     merges_path, corpus_path, figure = (output / name for name in ("merges.txt", "corpus", "vocabulary.png"))
     with stages.timed("learn the vocabulary"):
-        merges = train_bpe_to_file([reference], merges_path, n_cycles=n_cycles, overwrite=overwrite)
+        if merges_path.exists():
+            merges = MergeTable.read(merges_path)
+        else:
+            merges = train_bpe_to_file([reference], merges_path, n_cycles=way.cycles)
         encoder = GenomeEncoder(merges)
         save_tokenizer(encoder, output / "tokenizer")
     with stages.timed("tokenize the genome"):
-        corpus = TokenizedGenome.build(reference, encoder, corpus_path, overwrite=overwrite)
+        corpus = TokenizedGenome.build(reference, encoder, corpus_path, overwrite=True)
     with stages.timed("cut windows"):
-        n_windows = _cut_windows(corpus, output / "windows", seed=seed, overwrite=overwrite)
+        n_windows = _cut_windows(corpus, output / "windows", seed=way.seed)
     with stages.timed("draw the vocabulary"):
         vocabulary = vocabulary_report(encoder, corpus, figure, [4, 5, 6])
     with stages.timed("pretrain a tiny BERT"):
-        recipe, report = _pretrain(output, encoder.name, seed, max_steps)
+        recipe, report = _pretrain(output, encoder.name, way.seed, way.steps)
     with stages.timed("judge it beside counting"):
         judged = _judge(recipe)
     with stages.timed("ask the model"):
         example = _fill_mask_example(output / "run" / "model", corpus)
+    _write_way(output, dataclasses.replace(way, finished=True))
 
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(_vocabulary_table(vocabulary, n_windows, name))
@@ -82,6 +153,21 @@ def run_quickstart(
     console.print(stages.table())
     print(f"{_verdict(judged)}\nThe model is tiny and was trained for minutes; the paper's, for days.\n{example}")
     print(f"figure: {figure}\nmodel:  {output / 'run' / 'model'}  (AutoModelForMaskedLM.from_pretrained)")
+
+
+def _begin(output: Path, way: _Way, *, goes_on: bool) -> None:
+    """Make the folder, without what an earlier quickstart left, but for merges to go on with."""
+    stays = ("merges.txt*",) if goes_on else ()
+    for pattern in _CONTENTS:
+        for path in output.glob(pattern) if pattern not in stays else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    output.mkdir(parents=True, exist_ok=True)
+    _write_way(output, way)
+
+
+def _write_way(output: Path, way: _Way) -> None:
+    with atomic_write(output / _MARKER) as beside:
+        beside.write_text(json.dumps(plain(way), indent=2) + "\n")
 
 
 def _share_the_machine() -> None:
@@ -96,12 +182,12 @@ def _share_the_machine() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def _cut_windows(corpus: TokenizedGenome, output: Path, *, seed: int, overwrite: bool) -> dict[str, int]:
+def _cut_windows(corpus: TokenizedGenome, output: Path, *, seed: int) -> dict[str, int]:
     """Cut the tokenized genome into windows; return how many each split has."""
     from dataset_builders.build import prepare
     from dataset_builders.genome_windows.builder import plan
 
-    prepare(plan(corpus, seed=seed), output, overwrite=overwrite)
+    prepare(plan(corpus, seed=seed), output, overwrite=True)
     return read_facts(output, corpus.encoder.name).splits
 
 

@@ -6,8 +6,11 @@ import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from grover_hf.errors import InputError
+from grover_hf.genome.synthetic import simulate_genome
 from grover_hf.metrics.report import read_metrics
 from grover_hf.quickstart import run_quickstart
+from grover_hf.tokenization.bpe_training import train_bpe
+from grover_hf.tokenization.merges import MergeTable
 
 
 def test_the_whole_way_on_a_fasta_of_the_user(simulated_fasta, tmp_path, capsys):
@@ -39,6 +42,66 @@ def test_model_and_counts_are_judged_on_the_windows_and_masks_of_the_models_own_
     row = next(line for line in out.splitlines() if line.startswith("│ perplexity"))
     shown = [judged.baselines[name] for name in ("frequency", "neighbour_counts")] + [own]
     assert re.findall(r"\d+", row)[:3] == [f"{scores.metrics['perplexity']:.0f}" for scores in shown]
+
+
+STAGES = ["simulate_genome", "train_bpe_to_file", "save_tokenizer", "_cut_windows", "_pretrain", "_judge"]
+
+
+def test_one_that_was_stopped_goes_on_when_it_is_called_in_the_same_way(tmp_path, monkeypatch):
+    def small(path, seed):
+        return simulate_genome(path, 200_000, seed=seed)
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    def called(output, **changes):
+        run_quickstart(output, **{"n_cycles": 20, "max_steps": 1, **changes})
+
+    monkeypatch.setattr("grover_hf.quickstart.simulate_genome", small)
+    called(tmp_path / "straight")
+    for stage in STAGES:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"grover_hf.quickstart.{stage}", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                called(tmp_path / "q")
+    with pytest.raises(InputError, match="was begun with another cycles, seed"):
+        called(tmp_path / "q", n_cycles=30, seed=1)
+    called(tmp_path / "q")
+    names = ("simulated.fa", "merges.txt", "corpus/ids.uint16", "run/model/model.safetensors", "quickstart.json")
+    for name in names:
+        assert (tmp_path / "q" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+    with pytest.raises(InputError, match="is there already"):
+        called(tmp_path / "q")
+    called(tmp_path / "q", n_cycles=30, overwrite=True)
+    assert MergeTable.read(tmp_path / "q" / "merges.txt").n_cycles == 30
+
+
+def test_merges_that_were_learnt_are_gone_on_with(simulated_fasta, tmp_path, monkeypatch):
+    def stopped(genomes, path, *, n_cycles):
+        train_bpe(genomes, n_cycles // 2, partial=partial)
+        raise KeyboardInterrupt
+
+    def looked_at(genomes, path, *, n_cycles):
+        there.append(partial.read_bytes())
+        raise KeyboardInterrupt
+
+    partial, there = tmp_path / "q" / "merges.txt.partial", []
+    for instead in (stopped, looked_at):
+        with monkeypatch.context() as patch:
+            patch.setattr("grover_hf.quickstart.train_bpe_to_file", instead)
+            with pytest.raises(KeyboardInterrupt):
+                run_quickstart(tmp_path / "q", genome=simulated_fasta, n_cycles=100)
+    assert there[0].count(b"\n") > 50
+
+
+@pytest.mark.parametrize("names", [["merges.txt", "corpus"], ["quickstart.json", "notes.txt"], ["notes.txt"]])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_a_quickstart_did_not_make_stays(names, overwrite, simulated_fasta, tmp_path):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError):
+        run_quickstart(tmp_path, genome=simulated_fasta, n_cycles=20, max_steps=1, overwrite=overwrite)
+    assert [(tmp_path / name).read_text() for name in names] == ["{}"] * len(names)
 
 
 def test_a_genome_too_small_for_counting_goes_the_whole_way_and_is_told_so(write_fasta, tmp_path, capsys):
