@@ -46,6 +46,7 @@ from grover_hf.corpus.token_lookup import (
 )
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments, base_codes
+from grover_hf.genome.chromosome_names import require_chromosome
 from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.tokenization.encoding import Encoder
@@ -325,10 +326,7 @@ class TokenizedGenome:
 
     def _segments_overlapping(self, interval: Interval) -> tuple[int, int]:
         sizes = self.sizes
-        if interval.chrom not in sizes:
-            raise InputError(
-                f"{self.path} has no chromosome {interval.chrom!r}; it has {shorten(list(sizes))}."
-            )
+        require_chromosome(interval.chrom, sizes, self.path)
         if interval.end > sizes[interval.chrom]:
             raise InputError(f"{interval} ends past {interval.chrom}, which has {sizes[interval.chrom]} bp.")
         first, last = self._segments_of(self._numbers[interval.chrom])

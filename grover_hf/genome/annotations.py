@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from grover_hf.errors import InputError, shorten
+from grover_hf.genome.chromosome_names import offer
 from grover_hf.genome.gzip_files import GZIP_MAGIC
 
 logger = logging.getLogger(__name__)
@@ -153,16 +154,13 @@ def _first_base(table: TextTable) -> int:
 
 
 def require_same_names(chroms: Sequence[str], known: Sequence[str], *, what: str, genome: str) -> None:
-    """Raise `InputError` if no chromosome of a file is in the genome, and say whether "chr" is the reason."""
+    """Raise `InputError` if no chromosome of a file is in the genome, and offer the names that seem meant."""
     given = set(chroms)
     if given & set(known):
         return
-    other = {name.removeprefix("chr") if name.startswith("chr") else f"chr{name}" for name in given}
-    hint = ""
-    if other & set(known):
-        hint = " They differ by 'chr' alone: UCSC names have it, Ensembl names do not. Rename them in the file."
     raise InputError(
-        f"{what} names {shorten(sorted(given))}; {genome} has {shorten(list(known))}: none in common.{hint}"
+        f"{what} names {shorten(sorted(given))}; {genome} has {shorten(list(known))}: none in common."
+        f"{offer(sorted(given), known)}"
     )
 
 

@@ -22,6 +22,7 @@ from grover_hf._internals.files import atomic_write, cache_dir, file_key
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
+from grover_hf.genome.chromosome_names import require_chromosome
 from grover_hf.genome.fasta_index import (
     FastaRecord,
     index_text,
@@ -186,11 +187,7 @@ class ReferenceGenome:
         return digest.hexdigest()
 
     def _check(self, interval: Interval) -> None:
-        if interval.chrom not in self.sizes:
-            raise InputError(
-                f"{self.path} has no chromosome {interval.chrom!r}; it has "
-                f"{shorten(self.chromosomes)}. UCSC names start with 'chr', Ensembl names do not."
-            )
+        require_chromosome(interval.chrom, self.sizes, self.path)
         if interval.end > self.sizes[interval.chrom]:
             raise InputError(
                 f"{interval} ends past {interval.chrom}, which has {self.sizes[interval.chrom]} bp "
@@ -279,15 +276,14 @@ def _choose(names: list[str], wanted: str | Sequence[str] | None, path: Path) ->
     if wanted == "primary":
         primary = [name for name in names if name.removeprefix("chr") in PRIMARY]
         if not primary:
-            raise InputError(f"{path} has none of the chromosomes 1-22, X, Y; it has {shorten(names)}.")
+            raise InputError(
+                f"{path} has none of the chromosomes 1-22, X, Y; it has {shorten(names)}. Name those that you "
+                "mean, or take all."
+            )
         return primary
     asked = [wanted] if isinstance(wanted, str) else list(wanted)
     if unknown := set(asked) - set(names):
-        first = next(name for name in asked if name in unknown)
-        raise InputError(
-            f"{path} has no chromosome {first!r}; it has {shorten(names)}. "
-            "UCSC names start with 'chr', Ensembl names do not."
-        )
+        require_chromosome(next(name for name in asked if name in unknown), names, path)
     chosen = set(asked)
     return [name for name in names if name in chosen]
 

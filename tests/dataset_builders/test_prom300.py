@@ -205,7 +205,7 @@ def test_too_few_initiators_are_a_warning_of_another_assembly(build, caplog):
 
 def test_names_that_differ_by_chr_alone_are_told_apart_from_unknown_ones(build, start_sites, write_bed):
     file = write_bed([("chr" + c, t, t + 1, ".", 1, s) for c, t, s in start_sites], "chr.bed")
-    with pytest.raises(InputError, match="none in common. They differ by 'chr' alone"):
+    with pytest.raises(InputError, match="none in common. Did you mean"):
         build(file=file)
 
 
