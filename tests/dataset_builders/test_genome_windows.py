@@ -159,6 +159,8 @@ def test_by_block_windows_are_those_of_the_other_split_but_for_some_across_borde
     card = (built / "README.md").read_text()
     assert f"| windows left out, across a border between train and test | {n_dropped} |" in card
     assert "The split of bpe-600.by-block is by block: no base of a test window" in card
+    share = facts.splits["test"] / sum(facts.splits.values())
+    assert f"{100 * share:.1f} % of the windows are in test" in card
     assert "The split of bpe-600 is by window, 80 to 20" in card
     assert load_dataset(str(built), split="test").num_rows == read_facts(built, "bpe-600").splits["test"]
 
