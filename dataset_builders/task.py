@@ -6,6 +6,7 @@ is false there. This file has none: those are in `task_builder`.
 
 import dataclasses
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -30,7 +31,7 @@ OPENED = {"is": "opened"}
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(ABC):
     """The options of a dataset. Subclasses add fields, and say what they are called and made from.
 
     A field is a file, something that is opened, or a choice: a plain value that stands in `facts.json`.
@@ -47,24 +48,24 @@ class Task:
         return Path(inspect.getfile(type(self))).parent / "README.md"
 
     @property
+    @abstractmethod
     def dataset(self) -> str:
         """Name of the dataset; it keeps the caches of the builders apart."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def config(self) -> str:
         """Name of the configuration, such as "bpe-600"."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def vocabulary_sha256(self) -> str | None:
         """Digest of the vocabulary of the rows' token ids; None for rows without."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def inputs(self) -> dict[str, Any]:
         """What the rows depend on, with digests in place of paths; it identifies the build."""
-        raise NotImplementedError
 
     @property
     def choices(self) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class Task:
         given = (getattr(value, "path", value) for kind, value in self._fields().values() if kind is not None)
         return [Path(value) for value in given if isinstance(value, str | Path) and Path(value).exists()]
 
-    def require_whole(self) -> None:
+    def require_whole(self) -> None:  # noqa: B027 - most have nothing to look after
         """Raise `InputError` if something that is read was changed since it was made."""
 
     def _fields(self) -> dict[str, tuple[str | None, Any]]:

@@ -1,5 +1,6 @@
-"""What all builders have in common: their configuration is the options of a task, and rows come in slices."""
+"""What builders have in common: their configuration is the options of a task, and rows come in slices."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
@@ -38,10 +39,10 @@ class TaskConfig(datasets.BuilderConfig):  # type: ignore[misc]
         return str(self.name)
 
 
-class TaskBuilder(datasets.ArrowBasedBuilder, Generic[T]):  # type: ignore[misc]
-    """A builder of the rows of a task.
+class TaskBuilder(datasets.ArrowBasedBuilder, ABC, Generic[T]):  # type: ignore[misc]
+    """A builder of a task.
 
-    Subclasses say which features and splits there are (`_info`, `_split_generators`), and the columns of rows.
+    Subclasses say which features and splits there are (`_info`, `_split_generators`), and make the tables.
     """
 
     BUILDER_CONFIG_CLASS = TaskConfig
@@ -53,9 +54,13 @@ class TaskBuilder(datasets.ArrowBasedBuilder, Generic[T]):  # type: ignore[misc]
         task: T = self.config.task
         return task
 
+
+class RowBuilder(TaskBuilder[T]):
+    """A builder of labelled rows: subclasses say the columns of some rows, and tables are made in slices."""
+
+    @abstractmethod
     def columns(self, rows: pd.DataFrame) -> dict[str, Any]:
         """Return the columns of some rows."""
-        raise NotImplementedError
 
     def labelled_splits(
         self, rows: pd.DataFrame, split: NDArray[np.integer], class_names: Sequence[str], **facts: Any
@@ -69,14 +74,14 @@ class TaskBuilder(datasets.ArrowBasedBuilder, Generic[T]):  # type: ignore[misc]
             yield first, arrow_table(self.columns(some_rows), self.info.features)
 
 
-class IntervalBuilder(TaskBuilder[C]):
+class IntervalBuilder(RowBuilder[C]):
     """A builder of rows with coordinates, whose tokens are those of the genome."""
 
     def columns(self, rows: pd.DataFrame) -> dict[str, Any]:
         return in_context(self.task.opened, rows)
 
 
-class BenchmarkBuilder(TaskBuilder[B]):
+class BenchmarkBuilder(RowBuilder[B]):
     """A builder of the rows of a benchmark."""
 
     first_features: ClassVar[dict[str, Any]] = {}

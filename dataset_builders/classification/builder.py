@@ -20,7 +20,7 @@ from dataset_builders.task import (
     opened_encoder,
     require_split,
 )
-from dataset_builders.task_builder import TaskBuilder
+from dataset_builders.task_builder import RowBuilder
 from dataset_builders.task_rows import (
     alone,
     in_context,
@@ -42,7 +42,7 @@ _MISSING = ("", "NA", "NaN", "nan", "N/A")
 """What R and pandas write for a value that is missing."""
 
 
-class Classification(TaskBuilder["ClassificationTask"]):
+class Classification(RowBuilder["ClassificationTask"]):
     """The rows of a table, with the tokens of the genome where they have coordinates."""
 
     def _info(self) -> datasets.DatasetInfo:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dataset_builders.task import OPENED, Task, configuration_name, opened_encoder
-from dataset_builders.task_builder import TaskBuilder
+from dataset_builders.task_builder import RowBuilder
 from dataset_builders.task_rows import alone, interval_features
 from grover_hf._internals.counter_rng import keyed_bits
 from grover_hf.corpus.next_kmer import CONTEXT_BP, PIECE_BP, next_kmer_pieces
@@ -36,7 +36,7 @@ SHARES = (0.72, 0.08, 0.2)
 """Methods: 80 % train, 20 % test; ours: a tenth of train for validation."""
 
 
-class NextKmer(TaskBuilder["NextKmerTask"]):
+class NextKmer(RowBuilder["NextKmerTask"]):
     """The first 50 bases of 56-bp pieces of a chromosome, tokenized alone, and what follows."""
 
     def _info(self) -> datasets.DatasetInfo:

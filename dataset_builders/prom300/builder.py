@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dataset_builders.prom300.negatives import shuffled_order
 from dataset_builders.promoters import PromoterTask, initiator_share
 from dataset_builders.task import OPENED, opened_encoder
-from dataset_builders.task_builder import TaskBuilder
+from dataset_builders.task_builder import RowBuilder
 from dataset_builders.task_rows import (
     interval_features,
     row_columns,
@@ -37,7 +37,7 @@ UPSTREAM_BP, DOWNSTREAM_BP = 249, 50
 """TSS -249 to +50, both included: 300 bp (Methods, "Prom300")."""
 
 
-class Prom300(TaskBuilder["Prom300Task"]):
+class Prom300(RowBuilder["Prom300Task"]):
     """A promoter and its shuffled copy, for every promoter that the genome holds."""
 
     def _info(self) -> datasets.DatasetInfo:
