@@ -6,12 +6,10 @@ white space around them.
 """
 
 import csv
-import gzip
 import io
 import logging
 import re
 import sys
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ import pandas as pd
 
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.chromosome_names import offer
-from grover_hf.genome.gzip_files import GZIP_MAGIC
+from grover_hf.genome.gzip_files import file_text
 
 logger = logging.getLogger(__name__)
 
@@ -164,32 +162,13 @@ def require_same_names(chroms: Sequence[str], known: Sequence[str], *, what: str
     )
 
 
-def file_bytes(path: Path) -> bytes:
-    """Return what a file holds, inflated if it is gzip, whatever its name.
-
-    Raises:
-        InputError: If it cannot be read, or was cut short.
-    """
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
 def text_lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines of a text file, plain or gzip, with their numbers and without those that are blank.
 
     Raises:
         InputError: If it cannot be read, or is not text in UTF-8.
     """
-    try:
-        text = file_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = file_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -1,5 +1,6 @@
-"""gzip and bgzip files, inflated whole, or refused if they were cut short."""
+"""Files that may be gzip or bgzip: read or inflated whole, or refused if they were cut short."""
 
+import gzip
 import logging
 import zlib
 from pathlib import Path
@@ -19,6 +20,33 @@ class Bar(Protocol):
     """What shows how far the work is."""
 
     def update(self, n: float | None = 1) -> object: ...
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return what a file holds, inflated if it is gzip, whatever its name.
+
+    Raises:
+        InputError: If it cannot be read, or was cut short.
+    """
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def file_text(path: Path) -> str:
+    """Return the text of a file, plain or gzip, without a byte order mark.
+
+    Raises:
+        InputError: As `file_bytes`, and if it is not text in UTF-8.
+    """
+    try:
+        return file_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read as text: {error}") from error
 
 
 def inflate(path: Path, output: Path, bar: Bar) -> None:

@@ -1,8 +1,6 @@
 """Where a motif occurs in a genome: FIMO's rule, with the exact distribution of scores."""
 
-import gzip
 import re
-import zlib
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError
-from grover_hf.genome.gzip_files import GZIP_MAGIC
+from grover_hf.genome.gzip_files import file_text
 from grover_hf.genome.letters import BASES
 from grover_hf.genome.score_distribution import Background, ScoreDistribution
 
@@ -49,7 +47,7 @@ def read_motif(path: str | Path) -> tuple[str, NDArray[np.float64]]:
             probabilities where counts should be.
     """
     path = Path(path)
-    text = _text(path)
+    text = file_text(path)
     try:
         names, matrix = _read_meme(text) if text.startswith("MEME version") else _read_jaspar(text)
     except ValueError as error:
@@ -79,18 +77,6 @@ def read_motif(path: str | Path) -> tuple[str, NDArray[np.float64]]:
 Matrix = list[list[str]]
 _JASPAR_ROW = re.compile(r"^\s*([ACGT])\s*\[(.*)\]\s*$", re.MULTILINE)
 _MEME_MATRIX = re.compile(r"^letter-probability matrix:(.*)\n((?:\s*[-\d.].*\n?)+)", re.MULTILINE)
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8: {error}") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is not a whole gzip file ({error}).") from error
 
 
 def _read_jaspar(text: str) -> tuple[list[str], Matrix | None]:

@@ -16,11 +16,11 @@ from grover_hf.genome.annotations import (
     BED,
     LARGEST_POSITION,
     bed_columns,
-    file_bytes,
     interval_lines,
     read_bed,
     tab_columns,
 )
+from grover_hf.genome.gzip_files import file_bytes
 
 _BED_8 = (*BED, "thick_start", "thick_end")
 _EPD_BED_BP = 60

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import model_card
-from grover_hf._internals.records import plain
+from grover_hf._internals.records import plain, read_json_object
 from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
@@ -72,7 +72,7 @@ def model_publication(run: str | Path, repo: str, license_: License | None = Non
     files |= {name: _portable(folder / name) for name in ("config.json", "tokenizer_config.json")}
     files["README.md"] = _card(folder, "model", repo, license_)
     if config["architectures"][0].endswith("ForMaskedLM") and "hidden_size" in config:
-        files |= sentence_files(config, _read_json(folder / "tokenizer_config.json"))
+        files |= sentence_files(config, read_json_object(folder / "tokenizer_config.json"))
     if config["architectures"][0].endswith(_SERVED):
         files |= {"handler.py": handler_source().encode(), "requirements.txt": handler_requirements().encode()}
     return Publication(
@@ -223,25 +223,15 @@ def _require_safe_weights(folder: Path) -> None:
         raise InputError(f"{folder} has no weights, model.safetensors.")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: it holds no names with values.")
-    return content
-
-
 def _read_config(folder: Path) -> dict[str, Any]:
-    config = _read_json(folder / "config.json")
+    config = read_json_object(folder / "config.json")
     if not config.get("architectures"):
         raise InputError(f"{folder / 'config.json'} names no architecture; save the model with `save_pretrained`.")
     return config
 
 
 def _portable(path: Path) -> bytes:
-    return (json.dumps(portable_config(_read_json(path)), indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(portable_config(read_json_object(path)), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _require_plain_transformers(folder: Path, config: dict[str, Any]) -> None:

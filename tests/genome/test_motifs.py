@@ -145,7 +145,7 @@ def test_the_forms_of_a_motif_file_give_the_same_counts(tmp_path):
         (MEME.format("w= 1", "0.5 0.5 0 x"), "could not convert"),
         (MEME.format("w= 1 nsites= 1.2.3", "0.5 0.5 0 0"), "could not convert"),
         (">x\nA [1]\nA [2]\nC [1]\nG [1]\nT [1]\n", "a base has more than one row"),
-        ("\xe9\n", "is not text in UTF-8"),
+        ("\xe9\n", "cannot be read as text"),
         ("", "0 motifs"),
     ],
 )

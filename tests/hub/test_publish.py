@@ -181,7 +181,7 @@ def with_code(folder):
     (with_fewer_weights, "missing keys"),
     (with_another_tokenizer, "608 tokens.*609 rows"),
     (with_code, "needs code of its own"),
-    (with_text("config.json", "[]"), "holds no names"),
+    (with_text("config.json", "[]"), "does not hold names"),
     (with_text("tokenizer.json", "{"), "does not load"),
     (with_text("model.safetensors", ""), "does not load"),
 ])

@@ -8,11 +8,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from grover_hf.model import grover_config
-from training.runs.recipe import RECIPES
+from training.runs.recipe import RECIPES, read_yaml
 
 _DAY_SECONDS = 86_400
 _MATRIX = 1_024
@@ -53,7 +52,7 @@ def warn_of_days_on_a_cpu(
 
     if (whole := seconds(recipe)) < _DAY_SECONDS:
         return
-    packaged = {path.stem: yaml.safe_load(path.read_text()) for path in (RECIPES / "pretrain").glob("*.yaml")}
+    packaged = {path.stem: read_yaml(path) for path in (RECIPES / "pretrain").glob("*.yaml")}
     times = {
         name: seconds(types.SimpleNamespace(**{"bf16": False, **fields})) for name, fields in packaged.items()
     }
