@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grover_hf.corpus.facts import DatasetFacts, choose_config
+from grover_hf.corpus.facts import DatasetFacts, choose_config, split_files
 from grover_hf.corpus.row_choice import evenly_spaced_rows, rows_of_first_tiling
 from grover_hf.corpus.splits import Places, bases_also_in
 from grover_hf.corpus.window_store import WindowStore, open_windows
@@ -48,7 +48,7 @@ class WindowsConfig:
         stores = open_windows(self.folder, self.facts)
         if name not in stores or not len(stores[name]):
             raise InputError(f"{self.folder} ({self.config}) has no split {name}; it has {', '.join(stores)}.")
-        shards = sorted((self.folder / self.config).glob(f"*-{name}*.parquet"))
+        shards = split_files(self.folder, self.facts)[name]
         table = pq.ParquetDataset(shards).read(["chrom", "start", "end"]).to_pandas()
         places = Places(*(table[column].to_numpy() for column in ("chrom", "start", "end")))
         return PlacedWindows(stores[name], places)
