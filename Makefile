@@ -7,8 +7,9 @@ ENV ?= .venv
 quickstart: $(ENV)/ready
 	$(ENV)/bin/grover quickstart $(ARGS)
 
+# One process a core, up to four.
 test: $(ENV)/ready
-	$(ENV)/bin/python -m pytest $(ARGS)
+	$(ENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(ENV)/ready
 	$(ENV)/bin/ruff check .

@@ -182,7 +182,7 @@ def test_sigterm_to_a_job_is_agreed_on_and_has_its_own_exit_code(processes, to, 
         said = job.communicate(timeout=120)[1]
     # `accelerate launch` makes 1 of every code.
     assert job.returncode == (PREEMPTED if processes == 1 else 1), said[-3_000:]
-    assert "whose checkpoint is written; the same command with --resume true goes on" in said
+    assert "whose checkpoint is written; the same command with --resume true goes on" in said, said[-9_000:]
     newest, torn = newest_whole(run / "checkpoints")
     assert EVERY < int(newest.name.rpartition("-")[2]) < N_STEPS
     assert not torn

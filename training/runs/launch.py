@@ -158,8 +158,9 @@ def run_script(script: Callable[[], object], *, when_stopped: str) -> None:
     except KeyboardInterrupt:
         _end_alone(when_stopped, 130)
     except Preempted as stopped:
-        _leave_the_others()
+        # First the message: on CPUs, leaving the others aborts a process now and then.
         _say_last(f"{stopped}; the same command with --resume true goes on")
+        _leave_the_others()
         sys.exit(PREEMPTED)
     _leave_the_others()
 
