@@ -23,7 +23,7 @@ from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.vocabulary.report import vocabulary_report
 from grover_hf.analysis.vocabulary.table import Row
-from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.facts import DatasetFacts, read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
@@ -136,11 +136,11 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
     with stages.timed("tokenize the genome"):
         corpus = TokenizedGenome.build(reference, encoder, corpus_path, overwrite=True)
     with stages.timed("cut windows"):
-        n_windows = _cut_windows(corpus, output / "windows", seed=way.seed)
+        windows = _cut_windows(corpus, output / "windows", seed=way.seed)
     with stages.timed("draw the vocabulary"):
         vocabulary = vocabulary_report(encoder, corpus, figure, [4, 5, 6])
     with stages.timed("pretrain a tiny BERT"):
-        recipe, report = _pretrain(output, encoder.name, way.seed, way.steps)
+        recipe, report = _pretrain(output, windows.config, way.seed, way.steps)
     with stages.timed("judge it beside counting"):
         judged = _judge(recipe)
     with stages.timed("ask the model"):
@@ -148,7 +148,7 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
     _write_way(output, dataclasses.replace(way, finished=True))
 
     console = Console(width=None if sys.stdout.isatty() else 100)
-    console.print(_vocabulary_table(vocabulary, n_windows, name))
+    console.print(_vocabulary_table(vocabulary, windows.splits, name))
     console.print(_scores_table(report, judged))
     console.print(stages.table())
     print(f"{_verdict(judged)}\nThe model is tiny and was trained for minutes; the paper's, for days.\n{example}")
@@ -182,13 +182,14 @@ def _share_the_machine() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def _cut_windows(corpus: TokenizedGenome, output: Path, *, seed: int) -> dict[str, int]:
-    """Cut the tokenized genome into windows; return how many each split has."""
+def _cut_windows(corpus: TokenizedGenome, output: Path, *, seed: int) -> DatasetFacts:
+    """Cut the tokenized genome into windows; return what is said of them."""
     from dataset_builders.build import prepare
     from dataset_builders.genome_windows.builder import plan
 
-    prepare(plan(corpus, seed=seed), output, overwrite=True)
-    return read_facts(output, corpus.encoder.name).splits
+    task = plan(corpus, seed=seed)
+    prepare(task, output, overwrite=True)
+    return read_facts(output, task.config)
 
 
 def _vocabulary_table(rows: Sequence[Row], n_windows: dict[str, int], name: str) -> Table:

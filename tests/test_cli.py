@@ -124,7 +124,7 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
     assert "97 %" in out
     assert (tmp_path / "v.png").exists()
     assert grover("build", "genome-windows", "--corpus", corpus, "--output", tmp_path / "w")[0] == 0
-    assert (tmp_path / "w" / "bpe-100" / "facts.json").exists()
+    assert (tmp_path / "w" / "bpe-100.by-block" / "facts.json").exists()
     assert "| organism | Homo sapiens (taxon 9606), hg19 |" in (tmp_path / "w" / "README.md").read_text()
 
 
@@ -141,7 +141,7 @@ def test_an_error_is_one_line_on_stderr_and_exit_code_1(grover, tmp_path):
         ("n.fa", b">a\nNNNN\n", "no A, C, G or T"),
         ("ragged.fa", b">a\nACGT\nAC\nACGT\n", "its lines differ in length"),
         ("double.fa", b">a\nACGT\n>a\nACGT\n", "is there already, in line 1"),
-        ("cut.fa.gz", gzip.compress(b">a\n" + b"ACGT\n" * 99)[:-9], "is not a whole gzip file"),
+        ("cut.fa.gz", gzip.compress(b">a\n" + b"ACGT\n" * 99, mtime=0)[:-9], "is not a whole gzip file"),
         ("rna.fa", b">a\nACGU\n", "record a, line 2: 'U' is not a nucleotide letter"),
         ("gaps.fa", b">a\nAC-T\n", "record a, line 2: '-'"),
     ],

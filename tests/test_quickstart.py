@@ -34,7 +34,7 @@ def test_model_and_counts_are_judged_on_the_windows_and_masks_of_the_models_own_
 ):
     run_quickstart(tmp_path / "q", genome=simulated_fasta, n_cycles=100, max_steps=1)
     run = tmp_path / "q" / "run"
-    own, judged = read_metrics(run), read_metrics(run / "evaluation" / "bpe-100")
+    own, judged = read_metrics(run), read_metrics(run / "evaluation" / "bpe-100.by-block")
     assert judged.n_windows == own.n_windows
     for name in ("n_masked", "accuracy", "accuracy_top_10_percent", "perplexity"):
         assert judged.metrics[name] == pytest.approx(own.metrics[name], rel=1e-4)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dataset_builders.task import CorpusTask
 from dataset_builders.task_builder import TaskBuilder
-from grover_hf.corpus.splits import BLOCK_BP, Places, block_split, in_test
+from grover_hf.corpus.splits import Places, block_size, block_split, in_test
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.corpus.windows import MIN_TOKENS, pretraining_windows
 from grover_hf.errors import InputError
@@ -41,7 +41,8 @@ class GenomeWindows(TaskBuilder["GenomeWindowsTask"]):
         if not ((split == 0).any() and (split == 1).any()):
             blocks = f" by blocks of {task.size_of_block:,} bp" if task.split_by == "block" else ""
             raise InputError(
-                f"{corpus.path} gives {len(windows)} windows, too few for a train and a test split{blocks}."
+                f"{corpus.path} gives {len(windows)} windows, too few for a train and a test split{blocks}. "
+                "Smaller blocks (--block-bp) are more; so are more bases."
             )
         n_tokens = (windows[:, 3] - windows[:, 2])[split >= 0]
         self.config.facts |= {
@@ -76,18 +77,18 @@ class GenomeWindowsTask(CorpusTask):
     """A tokenized genome cut into pretraining windows."""
 
     builder_class = GenomeWindows
-    version = "1.1.0"
+    version = "1.2.0"
     dataset = "genome_windows"
     splits_by = ("window", "block")
     """By window, as in the paper; by block: whole blocks of the genome are train or test, so that no test
     sequence is seen in training, however many tilings there are."""
 
     _: KW_ONLY
-    split_by: str = "window"
+    split_by: str = "block"
     tilings: int = 1
     """How often the genome is cut, each time with another seed."""
     block_bp: int | None = None
-    """Bases of a block; None for a megabase."""
+    """Bases of a block; None for a megabase, or less where the genome has not fifty of these."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +100,7 @@ class GenomeWindowsTask(CorpusTask):
     @property
     def size_of_block(self) -> int:
         """Bases of a block."""
-        return BLOCK_BP if self.block_bp is None else self.block_bp
+        return block_size(self.opened.facts.n_bases) if self.block_bp is None else self.block_bp
 
     @property
     def choices(self) -> dict[str, Any]:

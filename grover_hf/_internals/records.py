@@ -29,7 +29,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         InputError: If it holds anything else.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except NotADirectoryError as error:
         raise FileNotFoundError(*error.args) from None
     except (ValueError, RecursionError) as error:

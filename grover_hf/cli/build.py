@@ -33,9 +33,11 @@ def genome_windows(
     output: DatasetFolder,
     tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
     split_by: Annotated[
-        str, typer.Option(help="window (the paper's), or block: no test sequence is seen in training")
-    ] = "window",
-    block_bp: Annotated[int | None, typer.Option(min=1, help="bases of a block, else 1,000,000")] = None,
+        str, typer.Option(help="block: no test sequence is seen in training; or window, as in the paper")
+    ] = "block",
+    block_bp: Annotated[
+        int | None, typer.Option(min=1, help="bases of a block; else 1,000,000, or less if the genome is small")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of the window lengths and the split")] = 0,
     overwrite: Overwrite = False,
 ) -> None:

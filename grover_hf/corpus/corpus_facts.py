@@ -1,14 +1,18 @@
 """`corpus.json`: what a tokenized genome was made from. Written by `TokenizedGenome.build`, read by all."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 
 CORPUS_FILE = "corpus.json"
-FORMAT = 2
+FORMAT = 3
+_OWN_DIGEST = "facts_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +70,8 @@ class CorpusFacts:
     """Those of them that belong to no token: with k-mers, the tails of segments."""
     n_ambiguous: int
     """IUPAC letters other than A, C, G, T and N."""
-    sha256: str | None = None
-    """Digest of the arrays; earlier versions did not write it."""
+    sha256: str
+    """Digest of the arrays."""
 
     @property
     def bases_a_token(self) -> float:
@@ -77,14 +81,17 @@ class CorpusFacts:
 
 def write_corpus_facts(folder: Path, facts: CorpusFacts) -> None:
     """Write `corpus.json` into the folder of a tokenized genome."""
-    (folder / CORPUS_FILE).write_text(json.dumps(plain(facts), indent=2) + "\n")
+    content = plain(facts)
+    content[_OWN_DIGEST] = _digest(content)
+    (folder / CORPUS_FILE).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_corpus_facts(folder: str | Path) -> CorpusFacts:
     """Return what `write_corpus_facts` wrote.
 
     Raises:
-        InputError: If the folder is not a tokenized genome, has another format, or the file is damaged.
+        InputError: If the folder is not a tokenized genome, has another format, or the file is damaged or
+            was changed.
     """
     path = Path(folder) / CORPUS_FILE
     try:
@@ -92,10 +99,18 @@ def read_corpus_facts(folder: str | Path) -> CorpusFacts:
         # Another format may lack any field, or mean something else by it.
         if content.get("format") != FORMAT:
             raise InputError(f"{path} has format {content.get('format')}; this version reads {FORMAT}.")
-        return record_of(CorpusFacts, content, path)
+        facts = record_of(CorpusFacts, content, path)
+        if content.pop(_OWN_DIGEST, None) != _digest(content):
+            raise InputError(f"{path} was changed after it was written.")
+        return facts
     except FileNotFoundError:
         raise InputError(
             f"{folder} is not a tokenized genome: it has no {CORPUS_FILE}. `grover tokenize` makes one."
         ) from None
     except InputError as error:
         raise InputError(f"{error} Make it again with `grover tokenize`.") from None
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the digest of what the file says, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

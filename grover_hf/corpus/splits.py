@@ -25,6 +25,7 @@ TEST_SHARE = 0.2
 
 BLOCK_BP = 1_000_000
 """Blocks that go whole to train or test; ours. A megabase is longer than genes, and than most duplications."""
+_N_BLOCKS = 50
 
 
 class Places(NamedTuple):
@@ -47,6 +48,23 @@ def in_test(*keys: ArrayLike, seed: int, test_share: float = TEST_SHARE) -> NDAr
         test_share: Expected share of test rows.
     """
     return keyed_uniform(seed, *keys) < test_share
+
+
+def block_size(n_bases: int) -> int:
+    """Return bases of a block so that a genome has fifty, or more: a megabase, or less where the genome is small.
+
+    It is 1, 2 or 5 times a power of ten, and 5,000 at least: windows have up to 510 tokens, about 2,000 bases, and
+    those across a border are lost.
+
+    Args:
+        n_bases: Bases of the genome.
+
+    >>> block_size(3_000_000_000), block_size(5_000_000), block_size(120_000_000)
+    (1000000, 100000, 1000000)
+    """
+    sizes = [factor * 10**power for power in range(3, 7) for factor in (1, 2, 5)]
+    fitting = [size for size in sizes if size <= BLOCK_BP and size * _N_BLOCKS <= n_bases]
+    return max([5_000, *fitting])
 
 
 def block_split(

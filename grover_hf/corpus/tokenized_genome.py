@@ -179,10 +179,7 @@ class TokenizedGenome:
 
     def require_whole(self) -> None:
         """Raise `InputError` if the arrays are not those that the folder was made with; reads them all."""
-        made_with = self.facts.sha256
-        if made_with is None:
-            raise InputError(f"{self.path} is of an earlier version, without digests; make it again.")
-        if sha256_of_files([self.path / name for name in ARRAYS]) != made_with:
+        if sha256_of_files([self.path / name for name in ARRAYS]) != self.facts.sha256:
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod

@@ -55,7 +55,8 @@ def mapped(path: Path) -> mmap.mmap:
 def read_index(path: Path) -> list[FastaRecord] | None:
     """Return the records of a `.fai` file, or None if it is not one."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`: a name may have letters that end a line there, and for nobody else.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         rows = [line.split("\t") for line in lines]
         records = [FastaRecord(name, *map(int, numbers)) for name, *numbers in rows]
     except (ValueError, TypeError, OSError):
@@ -91,6 +92,8 @@ def index_tiles(records: Sequence[FastaRecord], data: mmap.mmap) -> bool:
         if not header.startswith(b">") or header.find(b"\n") != len(header) - 1 or b"\r" in header[:-2]:
             return False
         if not record.name or _name_in(header) != record.name.encode() or record.end > len(data):
+            return False
+        if record.size and data[record.end - 1] in _LINE_ENDS:
             return False
         position = _past_line_ends(data, record.end)
     return position == len(data)

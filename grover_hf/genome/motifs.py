@@ -85,9 +85,12 @@ def _read_jaspar(text: str) -> tuple[list[str], Matrix | None]:
     rows = dict(bracketed)
     if len(rows) < len(bracketed) and len(names) == 1:
         raise ValueError("a base has more than one row.")
+    lines = [line for line in text.splitlines() if line.strip()]
     if set(rows) == set(BASES):
+        if odd := [line for line in lines if not line.startswith(">") and not _JASPAR_ROW.match(line)]:
+            raise ValueError(f"{odd[0][:60]!r} is no row of counts, such as 'A [ 4 19 0 ]'.")
         return names, [rows[base].split() for base in BASES]
-    raw = [line.split() for line in text.splitlines() if line.strip() and not line.startswith(">")]
+    raw = [line.split() for line in lines if not line.startswith(">")]
     is_raw = len(raw) == len(BASES) and all(re.match(r"[-+.\d]", row[0]) for row in raw)
     return names, raw if is_raw else None
 

@@ -99,18 +99,20 @@ def _pair(merge: Any) -> tuple[str, str]:
 
 def _require_same_ids(file: Path, encoder: Encoder) -> None:
     """Raise `InputError` if the tokenizer that a file describes gives other ids than our encoder."""
+    ours = encoder.backend()
     try:
         stored = Tokenizer.from_file(str(file))
-    except Exception as error:
-        # tokenizers has no error of its own.
+        if stored.to_str() == ours.to_str():
+            return
+        # Written otherwise, it may still give the same ids; with dropout, only mostly.
+        dropout = getattr(stored.model, "dropout", None)
+        words = encoder.tokens[N_SPECIAL:]
+        difference = first_difference(stored, ours, words, n_sequences=_N_CHECKED, any_case=True)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # tokenizers has no error of its own; where Rust panics, it is not even an Exception.
         raise InputError(f"{file} is not a tokenizer file: {error}") from error
-    ours = encoder.backend()
-    if stored.to_str() == ours.to_str():
-        return
-    # Written otherwise, it may still give the same ids; with dropout, only mostly.
-    dropout = getattr(stored.model, "dropout", None)
-    words = encoder.tokens[N_SPECIAL:]
-    difference = first_difference(stored, ours, words, n_sequences=_N_CHECKED, any_case=True)
     if dropout or difference is not None:
         example = f", to {difference[0][:40]!r} say" if difference else ""
         raise InputError(

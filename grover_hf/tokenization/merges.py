@@ -123,12 +123,19 @@ class MergeTable:
             table = cls(tuple(merges))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        if "cycles" in facts and facts["cycles"] != str(len(table)):
+        if not facts:
+            return table
+        if facts.keys() != {"cycles", "vocabulary_sha256"}:
+            raise InputError(
+                f"{path}: its first line has {', '.join(facts)} where cycles and vocabulary_sha256 belong: it was "
+                "changed, or its training is not done (`grover train-bpe` goes on with it)."
+            )
+        if facts["cycles"] != str(len(table)):
             raise InputError(
                 f"{path} should hold {facts['cycles']} merges and holds {len(table)}: it was cut "
                 "short or changed; copy or make it again."
             )
-        if facts.get("vocabulary_sha256", table.vocabulary_sha256) != table.vocabulary_sha256:
+        if facts["vocabulary_sha256"] != table.vocabulary_sha256:
             raise InputError(f"{path} was changed after it was written: its merges do not give its digest.")
         return table
 
@@ -164,7 +171,9 @@ def read_merge_lines(path: Path) -> tuple[list[Merge], dict[str, str]]:
         raise InputError(f"{path} is not a merges file: its first line is not '#version: ...'.")
     if lines[-1]:
         raise InputError(f"{path} ends in the middle of line {len(lines)}: it was cut short.")
-    facts = dict(fact.split("=", 1) for fact in lines[0].split()[2:] if "=" in fact)
+    words = lines[0].split()[2:]
+    # Other programs write a dash and their name there.
+    facts = {} if words[:1] == ["-"] else dict(word.partition("=")[::2] for word in words)
     merges = []
     for number, line in enumerate(lines[1:-1], 2):
         parts = line.split(" ")

@@ -101,7 +101,9 @@ def test_a_corpus_with_a_missing_field_or_of_another_format_is_to_be_made_again(
     content = json.loads((tmp_path / "corpus.json").read_text())
     for changed, message in (
         ({"n_tokens": "9"}, "corpus.json: n_tokens is '9'; it must be an integer. Make it again"),
-        ({"format": 1}, "has format 1; this version reads 2. Make it again"),
+        ({"n_ambiguous": 7}, "corpus.json was changed after it was written. Make it again"),
+        ({"facts_sha256": None}, "corpus.json was changed after it was written. Make it again"),
+        ({"format": 1}, "has format 1; this version reads 3. Make it again"),
     ):
         (tmp_path / "corpus.json").write_text(json.dumps(content | changed))
         with pytest.raises(InputError, match=message):

@@ -1,11 +1,12 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from grover_hf.corpus.corpus_facts import Organism
+from grover_hf.corpus.corpus_facts import Organism, write_corpus_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
@@ -212,7 +213,7 @@ def test_a_failing_build_leaves_nothing(write_fasta, encoder, tmp_path):
 def test_another_format_is_refused(tiny, tmp_path):
     path = tmp_path / "corpus" / "corpus.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
-    with pytest.raises(InputError, match="format 99; this version reads 2"):
+    with pytest.raises(InputError, match="format 99; this version reads 3"):
         TokenizedGenome.open(tmp_path / "corpus")
 
 
@@ -306,8 +307,9 @@ def test_an_interval_of_no_base_has_no_token_however_it_is_asked(simulated):
 
 def test_two_chromosomes_of_one_name_are_refused(simulated, tmp_path):
     copy = Path(shutil.copytree(simulated[1].path, tmp_path / "copy"))
-    content = json.loads((copy / "corpus.json").read_text())
-    content["chromosomes"][1]["name"] = content["chromosomes"][0]["name"]
-    (copy / "corpus.json").write_text(json.dumps(content))
+    facts = simulated[1].facts
+    first, second, *others = facts.chromosomes
+    doubled = (first, replace(second, name=first.name), *others)
+    write_corpus_facts(copy, replace(facts, chromosomes=doubled))
     with pytest.raises(InputError, match="two chromosomes have one name"):
         TokenizedGenome.open(copy)

@@ -5,7 +5,7 @@ from datasets import load_dataset
 from dataset_builders.build import prepare
 from dataset_builders.genome_windows.builder import plan
 from grover_hf.cli.build import genome_windows
-from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.facts import choose_config, read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
@@ -14,7 +14,7 @@ from grover_hf.tokenization.kmer import KmerEncoder
 
 def build_genome_windows(*inputs_and_folder, overwrite=False, **options):
     *inputs, folder = inputs_and_folder
-    return prepare(plan(*inputs, **options), folder, overwrite=overwrite)
+    return prepare(plan(*inputs, **{"split_by": "window"} | options), folder, overwrite=overwrite)
 
 
 @pytest.fixture
@@ -131,6 +131,18 @@ def covered(split):
     return flags
 
 
+def test_by_block_is_how_windows_are_split_unless_it_is_said_otherwise(corpora, tmp_path):
+    # 400,000 bases are fifty blocks of 8,000; 5,000 is the next round number below.
+    folder = prepare(plan(corpora["bpe-600"].path), tmp_path / "w")
+    facts = read_facts(folder, "bpe-600.by-block")
+    assert facts.details["block_bp"] == 5_000
+    share = facts.splits["test"] / sum(facts.splits.values())
+    assert 0.05 < share < 0.35
+    # Without its name it is found all the same, by `datasets` and by us.
+    assert load_dataset(str(folder), split="test").num_rows == facts.splits["test"]
+    assert choose_config(folder, None)[0] == "bpe-600.by-block"
+
+
 @pytest.mark.parametrize("tilings", [1, 3])
 def test_by_block_no_base_of_a_test_window_lies_in_a_train_window(corpora, tmp_path, tilings):
     built = build_genome_windows(
@@ -171,7 +183,7 @@ def test_by_block_windows_are_those_of_the_other_split_but_for_some_across_borde
         ({"split_by": "gene"}, "no split by 'gene'; there are window, block"),
         ({"block_bp": 10}, "block_bp goes with the split by block"),
         ({"split_by": "block", "block_bp": 10}, "block_bp is 10; the longest interval has"),
-        ({"split_by": "block"}, "too few for a train and a test split by blocks of 1,000,000 bp"),
+        ({"split_by": "block", "block_bp": 10**6}, "too few for a train and a test split by blocks of 1,000,000"),
     ],
 )
 def test_a_split_that_cannot_be_made_is_refused(corpora, tmp_path, options, message):

@@ -46,7 +46,7 @@ def folders(tmp_path, simulated_fasta, simulated_merges):
     promoters.write_text("".join(f"{chrom}\t{at}\t{at + 1}\t.\t1\t{'+-'[at % 2]}\n" for chrom, at in sites))
     prepare(plan_prom300(corpus.path, promoters), folders["prom300"])
     prepare(plan_prom300(corpus.path, promoters, retokenized=True), folders["prom300"])
-    prepare(plan_windows(corpus.path), folders["windows"])
+    prepare(plan_windows(corpus.path, split_by="window"), folders["windows"])
     return {name: str(folder) for name, folder in folders.items()}
 
 

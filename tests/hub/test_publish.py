@@ -333,7 +333,7 @@ def test_nothing_of_another_kind_is_put_over_what_a_repository_holds(
         publish(tokenizer_publication(tmp_path / "tokens", repo_id, APACHE))
     folder = dataset()
     publish(dataset_publication(folder, repo_id, APACHE))
-    windows = prepare(plan_windows(tmp_path / "bpe-600"), tmp_path / "windows")
+    windows = prepare(plan_windows(tmp_path / "bpe-600", split_by="window"), tmp_path / "windows")
     with pytest.raises(InputError, match="holds the dataset rows, not genome_windows"):
         publish(dataset_publication(windows, repo_id, APACHE))
     with pytest.raises(InputError, match="holds a dataset, which a corpus would break"):

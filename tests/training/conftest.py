@@ -17,7 +17,7 @@ def inputs(simulated_fasta, simulated_merges, tmp_path_factory):
         patch.setenv("GROVER_CACHE", str(folder / "cache"))
         encoder = GenomeEncoder(simulated_merges)
         TokenizedGenome.build(ReferenceGenome(simulated_fasta), encoder, folder / "corpus")
-        prepare(plan(folder / "corpus"), folder / "windows")
+        prepare(plan(folder / "corpus", split_by="window"), folder / "windows")
     return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
 
 

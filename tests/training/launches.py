@@ -53,7 +53,7 @@ def few_windows(merges, folder, n_bp):
         bases = "".join(np.random.default_rng(0).choice([*"ACGT"], n_bp))
         (folder / "few.fa").write_text(f">few\n{bases}\n")
         TokenizedGenome.build(ReferenceGenome(folder / "few.fa"), GenomeEncoder(merges), folder / "corpus")
-        prepare(plan(folder / "corpus"), folder / "windows")
+        prepare(plan(folder / "corpus", split_by="window"), folder / "windows")
     return {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
 
 

@@ -51,7 +51,7 @@ def main():
         genome = ReferenceGenome(simulate_genome(folder / "sim.fa", 400_000, seed=1))
         encoder = GenomeEncoder(train_bpe(genome, 600))
         TokenizedGenome.build(genome, encoder, folder / "corpus")
-        prepare(plan(folder / "corpus"), folder / "windows")
+        prepare(plan(folder / "corpus", split_by="window"), folder / "windows")
         inputs = {"dataset": str(folder / "windows"), "tokenizer": str(folder / "corpus" / "tokenizer")}
         found = trajectory(inputs, folder / "run")
     environment = {

@@ -210,7 +210,7 @@ def test_windows_that_are_not_those_of_the_training_are_refused(judge, trained, 
 
 def test_data_that_cannot_be_judged_are_refused(judge, inputs, simulated_fasta, tmp_path):
     corpus = TokenizedGenome.build(ReferenceGenome(simulated_fasta), KmerEncoder(4), tmp_path / "corpus")
-    kmers = prepare(windows_plan(corpus.path), tmp_path / "kmers")
+    kmers = prepare(windows_plan(corpus.path, split_by="window"), tmp_path / "kmers")
     with pytest.raises(InputError, match="Tokenize again with the same tokenizer"):
         judge(dataset=str(kmers))
     without = windows_like(tmp_path / "without", inputs, lambda splits: {"train": splits["train"]})

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from grover_hf.analysis.sweep.report import markdown, write_sweep_results
 from grover_hf.analysis.sweep.results import VOCABULARIES, read_sweep
 from grover_hf.cli import app
-from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.facts import choose_config
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.metrics.classification import classification_metrics, mean_intervals, paired_difference
@@ -281,7 +281,7 @@ def pretended(in_process, monkeypatch):
     def pretend(recipe_class, kind):
         def main(words):
             recipe = recipe_from_command_line(recipe_class, kind, words)
-            pretend_finished(recipe, read_facts(recipe.dataset, recipe.dataset_config).sha256)
+            pretend_finished(recipe, choose_config(recipe.dataset, recipe.dataset_config)[1].sha256)
 
         return main
 
@@ -339,7 +339,7 @@ def test_a_changed_recipe_is_refused_and_begun_anew_with_what_hangs_on_it_where_
     assert pretended == ["pretrain/bpe-20", "finetune/next-2mer/bpe-20"]
 
 
-@pytest.mark.parametrize("facts", ["corpus/corpus.json", "windows/bpe-20/facts.json"])
+@pytest.mark.parametrize("facts", ["corpus/corpus.json", "windows/bpe-20.by-block/facts.json"])
 def test_data_that_are_damaged_are_made_again_only_where_that_is_asked(facts, settings, tmp_path, pretended):
     stop = threading.Event()
     few = {**settings, "cycles": [20], "kmers": [], "tfidf": []}

@@ -9,7 +9,7 @@ from pathlib import Path
 from grover_hf._internals.files import atomic_write
 from grover_hf.analysis.sweep.results import VOCABULARIES
 from grover_hf.corpus.corpus_facts import read_corpus_facts
-from grover_hf.corpus.facts import read_facts
+from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
@@ -41,7 +41,7 @@ def budget_of(recipe: SweepRecipe, encoder: Encoder, output: Path) -> Budget:
         InputError: If there are fewer windows than a batch has, or fewer steps than the warm-up has.
     """
     folder = data_folder(output, encoder)
-    train = open_windows(folder / "windows", read_facts(folder / "windows", encoder.name))["train"]
+    train = open_windows(folder / "windows", choose_config(folder / "windows", None)[1])["train"]
     lengths = train.lengths
     fields = pretrain_recipe(recipe, encoder, 1)
     if len(lengths) < fields.batch_size:

@@ -8,7 +8,7 @@ from typing import Any
 
 from grover_hf._internals.records import plain
 from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
-from grover_hf.corpus.facts import read_all_facts, read_facts
+from grover_hf.corpus.facts import choose_config, default_config, read_all_facts, read_facts
 from grover_hf.corpus.next_kmer import leaves_a_tail
 from grover_hf.errors import InputError
 from grover_hf.tokenization.encoding import Encoder
@@ -44,7 +44,7 @@ def data_cells(
             f"windows/{encoder.name}", folder / "windows",
             ["build", "genome-windows", "--corpus", str(corpus), "--output", str(folder / "windows"),
              "--seed", seed],
-            partial(_dataset_facts, folder / "windows", encoder.name),
+            partial(_dataset_facts, folder / "windows", None),
             {"vocabulary_sha256": vocabulary, "seed": recipe.seed}, needs=(f"corpus/{encoder.name}",),
         ),
     ]
@@ -71,8 +71,9 @@ def _corpus_facts(folder: Path) -> dict[str, Any] | None:
     return plain(read_corpus_facts(folder)) if (folder / CORPUS_FILE).exists() else None
 
 
-def _dataset_facts(folder: Path, config: str) -> dict[str, Any] | None:
-    facts = read_all_facts(folder).get(config)
+def _dataset_facts(folder: Path, config: str | None) -> dict[str, Any] | None:
+    known = read_all_facts(folder)
+    facts = known.get(config or default_config(known) or "")
     return None if facts is None else facts.as_dict()
 
 
@@ -109,7 +110,7 @@ def training_cells(
     cells = []
     for encoder, budget in zip(encoders, budgets, strict=True):
         made = pretrain_recipe(recipe, encoder, budget.steps)
-        sha256 = read_facts(made.dataset, encoder.name).sha256
+        sha256 = choose_config(made.dataset, None)[1].sha256
         options = {**recipe.pretrain, **pretrain_options(recipe, encoder, budget.steps)}
         cells.append(run_cell(f"pretrain/{encoder.name}", made, options, sha256))
     cells += [cell for k in recipe.ks for cell in _baseline_cells(recipe, encoders[0], k, output)]

@@ -109,7 +109,7 @@ def pretrain_options(recipe: SweepRecipe, encoder: Encoder, steps: int) -> dict[
     """Return the fields of a pretraining that the sweep sets."""
     folder = data_folder(Path(recipe.output), encoder)
     return {
-        "dataset": str(folder / "windows"), "dataset_config": encoder.name, "tokenizer": str(folder / "tokenizer"),
+        "dataset": str(folder / "windows"), "tokenizer": str(folder / "tokenizer"),
         "output": str(Path(recipe.output) / "pretrain" / encoder.name), "max_steps": steps,
     }
 
