@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from grover_hf._internals.outputs import (
 from grover_hf.corpus.facts import dataset_facts, default_config, read_all_facts, write_facts
 from grover_hf.corpus.rows import require_plain_name
 from grover_hf.errors import InputError
-from grover_hf.hub.cards import render_card
+from grover_hf.hub.cards import read_card, render_card
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
           (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
@@ -54,7 +55,10 @@ def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
     require_plain_name(folder)
     with only_writer(folder):
         remove_left_overs_in(folder)
-        _require_own_folder(folder, task)
+        known = _require_own_folder(folder, task)
+        if known and not _is_card_of(folder, known):
+            # A build was killed before its last step.
+            _write_card(folder, task.card)
         require_writable(folder / task.config, overwrite=overwrite, marker="facts.json", contents=["*.parquet"])
         task.require_whole()
         try:
@@ -68,8 +72,8 @@ def prepare(task: Task, folder: str | Path, *, overwrite: bool = False) -> Path:
     return folder
 
 
-def _require_own_folder(folder: Path, task: Task) -> None:
-    """Refuse a folder that is an input, or holds anything but configurations of this dataset."""
+def _require_own_folder(folder: Path, task: Task) -> Collection[str]:
+    """Return the configurations of a folder; refuse one that is an input, or holds anything else."""
     require_not_an_input(folder, task.places)
     known = read_all_facts(folder)
     for facts in known.values():
@@ -77,6 +81,7 @@ def _require_own_folder(folder: Path, task: Task) -> None:
             raise InputError(f"{folder} holds {facts.dataset}, not {task.dataset}; name another --output.")
     if not known and folder.exists() and (folder.is_file() or names_in(folder)):
         raise InputError(f"{folder} is there and does not hold a dataset of ours; name another --output.")
+    return known
 
 
 def _build(task: Task, folder: Path) -> None:
@@ -120,6 +125,16 @@ def _download_and_prepare(builder: datasets.DatasetBuilder, folder: Path) -> Non
     for path in folder.iterdir():
         if path.suffix != ".parquet":
             path.unlink()
+
+
+def _is_card_of(folder: Path, configs: Collection[str]) -> bool:
+    """Say whether a folder has a card, and of just these configurations."""
+    try:
+        metadata, _ = read_card((folder / "README.md").read_text(encoding="utf-8"))
+    except (OSError, ValueError, InputError):
+        return False
+    listed = metadata.get("configs", [])
+    return isinstance(listed, list) and {config.get("config_name") for config in listed} == set(configs)
 
 
 def _write_card(folder: Path, card: Path) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import transformers
 
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.corpus.splits import Places
 from grover_hf.errors import InputError
@@ -30,7 +30,7 @@ from training.data.window_batches import WindowDataset
 from training.evaluation.judging import MaskedModel, baselines_of, count_and_weigh, judge
 from training.evaluation.plan import EvaluationPlan, plan_from_command_line
 from training.evaluation.report import PER_TOKEN, report, summary, write_tables
-from training.evaluation.subject import collator_of, rows_to_judge, subject_of
+from training.evaluation.subject import Subject, collator_of, rows_to_judge, subject_of
 from training.runs.launch import require_positive, run_script, world_size
 
 _CONTENTS = ("metrics.json", "*.csv", "*.png", "*.md")
@@ -53,7 +53,12 @@ def evaluate(plan: EvaluationPlan) -> EvaluationReport:
     subject = subject_of(plan)
     output = Path(plan.output or subject.model.parent / "evaluation" / subject.judged.config)
     inputs = [subject.model, subject.judged.folder, subject.trained_on.folder]
-    require_writable(output, overwrite=plan.overwrite, marker=PER_TOKEN, contents=_CONTENTS, inputs=inputs)
+    with only_writer(output):
+        require_writable(output, overwrite=plan.overwrite, marker=PER_TOKEN, contents=_CONTENTS, inputs=inputs)
+        return _judge(plan, subject, output, started)
+
+
+def _judge(plan: EvaluationPlan, subject: Subject, output: Path, started: float) -> EvaluationReport:
     collator = collator_of(plan, subject)
     test = subject.judged.split("test")
     rows = rows_to_judge(test.places, plan.windows)

@@ -1,5 +1,6 @@
 """Fine-tune a model on a task: `accelerate launch -m training.finetune --config RECIPE`."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -23,6 +24,7 @@ from transformers import (
 )
 
 from grover_hf._internals.files import atomic_folder, atomic_write
+from grover_hf._internals.outputs import only_writer
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import finetuned_card
@@ -43,13 +45,12 @@ from training.data.tasks import (
 from training.runs.device import say_device
 from training.runs.folder import (
     JsonLinesLog,
+    begin_run,
     has_inputs,
+    is_begun,
     read_inputs,
     require_own_run,
     require_same_run,
-    science_of,
-    write_inputs,
-    write_recipe,
 )
 from training.runs.launch import (
     batch_shape,
@@ -61,7 +62,7 @@ from training.runs.launch import (
     sigterm_noted,
     world_size,
 )
-from training.runs.recipe import read_yaml, recipe_field, recipe_from_command_line
+from training.runs.recipe import recipe_field, recipe_from_command_line
 from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, with_warmup
 from training.trainers.classification import FinetuneTrainer, logits_of_rows, scores_of_rows
 from training.trainers.loss import global_cross_entropy
@@ -102,13 +103,15 @@ def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> FinetuningRep
     arguments = _checked_launch(recipe)
     run = Path(recipe.output)
     inputs = _open_inputs(recipe, run)
-    with arguments.main_process_first(desc="output folder"):
-        if arguments.process_index == 0:
-            _prepare_folder(recipe, run, inputs.identity)
-    for seed in recipe.seeds:
-        if not (run / "seeds" / f"{seed}.json").exists():
-            _train_seed(inputs, run, seed, arguments, sigterm)
-    return None if arguments.process_index else _write_report(recipe, run, inputs, arguments.world_size)
+    with contextlib.ExitStack() as held:
+        with arguments.main_process_first(desc="output folder"):
+            if arguments.process_index == 0:
+                held.enter_context(only_writer(run))
+                _prepare_folder(recipe, run, inputs.identity)
+        for seed in recipe.seeds:
+            if not (run / "seeds" / f"{seed}.json").exists():
+                _train_seed(inputs, run, seed, arguments, sigterm)
+        return None if arguments.process_index else _write_report(recipe, run, inputs, arguments.world_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,20 +195,17 @@ def _prepare_folder(recipe: FinetuneRecipe, run: Path, reads: dict[str, str | No
     """Make the folder of the run, or see that it is one to go on with."""
     fields = dataclasses.asdict(recipe)
     if recipe.resume:
-        try:
-            before = read_yaml(run / "recipe.yaml")
-        except OSError:
-            raise InputError(f"{run} has no recipe.yaml: there is no run to go on with.") from None
-        require_same_run(run, before, science_of(fields))
-        if (run / "metrics.json").exists():
+        if not (run / "recipe.yaml").exists():
+            raise InputError(f"{run} has no recipe.yaml: there is no run to go on with.")
+        if not is_begun(run, fields):
+            # A kill may have come before they went.
+            shutil.rmtree(run / "seeds", ignore_errors=True)
             raise InputError(f"{run} is finished: it has metrics.json.")
         require_same_run(run, read_inputs(run), reads)
         return
     inputs = [path for path in (recipe.dataset, recipe.model) if Path(path).exists()]
     require_own_run(run, recipe, contents=_CONTENTS, inputs=inputs)
-    shutil.rmtree(run, ignore_errors=True)
-    write_inputs(run, reads)
-    write_recipe(run, fields)
+    begin_run(run, fields, reads)
 
 
 def _write_training(

@@ -1,7 +1,7 @@
 """Pretrain a model on masked tokens: `accelerate launch -m training.pretrain --config RECIPE`."""
 
+import contextlib
 import dataclasses
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ from transformers import (
 
 # The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
 from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import only_writer
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows
@@ -40,10 +41,17 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
 from training.data.padding_free import PaddingFreeCollator, padding_free_attention
 from training.data.window_batches import WholeBatches, WindowDataset
-from training.runs.checkpoints import newest_whole, read_manifest
+from training.runs.checkpoints import is_sealed, newest_whole, read_manifest
 from training.runs.cost import warn_of_days_on_a_cpu
 from training.runs.device import say_device
-from training.runs.folder import JsonLinesLog, require_own_run, require_same_run, science_of, write_recipe
+from training.runs.folder import (
+    JsonLinesLog,
+    begin_run,
+    is_begun,
+    require_own_run,
+    require_same_run,
+    science_of,
+)
 from training.runs.launch import (
     batch_shape,
     memory_explained,
@@ -154,11 +162,13 @@ def pretrain(recipe: PretrainRecipe) -> PretrainingReport | None:
 
     SIGTERM ends it after its step; once it is trained, it is evaluated and written all the same.
     """
-    with sigterm_noted() as sigterm:
-        return _pretrain(recipe, sigterm)
+    with sigterm_noted() as sigterm, contextlib.ExitStack() as held:
+        return _pretrain(recipe, sigterm, held)
 
 
-def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingReport | None:
+def _pretrain(
+    recipe: PretrainRecipe, sigterm: threading.Event, held: contextlib.ExitStack
+) -> PretrainingReport | None:
     arguments = _checked_launch(recipe)
     inputs = _open_inputs(recipe, arguments)
     model = _model(recipe, len(inputs.encoder.tokens))
@@ -167,7 +177,7 @@ def _pretrain(recipe: PretrainRecipe, sigterm: threading.Event) -> PretrainingRe
     if arguments.process_index == 0 and arguments.device.type == "cpu":
         warn_of_days_on_a_cpu(recipe, inputs.train.lengths, len(inputs.encoder.tokens), arguments.world_size)
     depends_on = _what_it_depends_on(recipe, inputs.facts, arguments.world_size)
-    checkpoint, destination = _prepare_folder(recipe, depends_on, arguments)
+    checkpoint, destination = _prepare_folder(recipe, depends_on, arguments, held)
     trainer = _trainer(recipe, inputs, model, arguments, depends_on)
     trainer.sigterm = sigterm
     report = _report(recipe, inputs, model, arguments.world_size)
@@ -228,21 +238,24 @@ def _open_inputs(recipe: PretrainRecipe, arguments: TrainingArguments) -> _Input
 
 
 def _prepare_folder(
-    recipe: PretrainRecipe, depends_on: dict[str, Any], arguments: TrainingArguments
+    recipe: PretrainRecipe, depends_on: dict[str, Any], arguments: TrainingArguments, held: contextlib.ExitStack
 ) -> tuple[Path | None, Destination | None]:
-    """Make the folder of the run, or find the checkpoint to go on from; return that, and where to push to."""
+    """Make the folder of the run, or find the checkpoint to go on from; return that, and where to push to.
+
+    While `held` is open, no other process of this machine writes there.
+    """
     run, first = Path(recipe.output), arguments.process_index == 0
     with arguments.main_process_first(desc="output folder"):
-        checkpoint = _checkpoint(run, depends_on, warn=first) if recipe.resume else None
+        if first:
+            held.enter_context(only_writer(run))
+        checkpoint = _checkpoint(recipe, run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
             given = [recipe.dataset, recipe.tokenizer]
             require_own_run(run, recipe, contents=_CONTENTS, inputs=given)
         destination = _destination(recipe) if first else None
-        if first and not recipe.resume:
+        if first and checkpoint is None:
             # Checkpoints of the old run must not be resumed from.
-            shutil.rmtree(run, ignore_errors=True)
-            run.mkdir(parents=True)
-            write_recipe(run, dataclasses.asdict(recipe))
+            begin_run(run, dataclasses.asdict(recipe))
     return checkpoint, destination
 
 
@@ -390,13 +403,17 @@ def _what_it_depends_on(recipe: PretrainRecipe, facts: DatasetFacts, world: int)
     return {**fields, **read, "processes": world}
 
 
-def _checkpoint(run: Path, depends_on: dict[str, Any], *, warn: bool) -> Path:
-    """Return the newest whole checkpoint of a run, which must be one of this run.
+def _checkpoint(recipe: PretrainRecipe, run: Path, depends_on: dict[str, Any], *, warn: bool) -> Path | None:
+    """Return the newest whole checkpoint of a run, which must be one of this run; None if there was none yet.
 
     Raises:
-        InputError: If there is none, it is of another run, or the run is finished.
+        InputError: If there is no such run, its checkpoints are damaged, or it is finished.
     """
     newest, torn = newest_whole(run / "checkpoints")
+    if newest is None and not any(map(is_sealed, torn)) and is_begun(run, dataclasses.asdict(recipe)):
+        if warn:
+            print(f"{run} was stopped before its first checkpoint: it begins anew", file=sys.stderr)
+        return None
     if torn and warn:
         print(f"warning: passed over, torn or damaged: {', '.join(map(str, torn))}", file=sys.stderr)
     if newest is None:

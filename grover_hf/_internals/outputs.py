@@ -86,8 +86,9 @@ def only_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
     # The system gives the lock back when the process ends, however it does.
     with open(locks / f"{name}.lock", "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+            # Not `flock`: processes that load data, which outlive a killed parent by seconds, would hold that too.
+            fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except (BlockingIOError, PermissionError):
             raise InputError(f"Another process is writing {path}; wait, or name another --output.") from None
         remove_left_overs(path)
         yield

@@ -23,7 +23,7 @@ from transformers import BatchEncoding, BertConfig, BertForMaskedLM, PreTrainedT
 
 import model_card
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf.authors.known_files import KNOWN_FILES, REVISION
 from grover_hf.authors.vocabulary import (
     N_CHECKED,
@@ -143,7 +143,7 @@ def convert_authors_checkpoint(
     given = [source] if Path(source).is_dir() else []
     require_writable(output, overwrite=overwrite, marker=_MARKER, contents=_CONTENTS, inputs=given)
     checkpoint = _read_checkpoint(source, revision)
-    with atomic_folder(output) as folder:
+    with only_writer(output), atomic_folder(output) as folder:
         checkpoint.model.save_pretrained(folder)
         write_authors_tokenizer(checkpoint.vocabulary, folder)
         conversion = _facts(checkpoint)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import bars_on_terminals_only
 from grover_hf.baselines import no_model
 from grover_hf.baselines.documents import documents_of
@@ -59,9 +60,14 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     if (plan.tokenizer is not None) != (plan.method in ("tfidf", "canonical-bpe")):
         needs = "takes no --tokenizer" if plan.tokenizer else "needs --tokenizer kmer-K, FOLDER or FILE"
         raise InputError(f"{plan.method} {needs}.")
-    require_writable(
-        output, overwrite=overwrite, marker="metrics.json", contents=["predictions.npz"], inputs=[plan.dataset]
-    )
+    with only_writer(output):
+        require_writable(
+            output, overwrite=overwrite, marker="metrics.json", contents=["predictions.npz"], inputs=[plan.dataset]
+        )
+        return _score(plan, output)
+
+
+def _score(plan: BaselinePlan, output: Path) -> BaselineReport:
     _, facts = choose_config(plan.dataset, plan.config)
     bars_on_terminals_only()
     splits = load_rows(plan.dataset, facts)
@@ -70,15 +76,15 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
     labels = {name: np.array(split["label"], np.int64) for name, split in splits.items()}
     n_classes = splits["train"].features["label"].num_classes
     probabilities, details = _scored(plan, splits, labels, n_classes, facts)
-    output.mkdir(parents=True, exist_ok=True)
-    write_predictions(output, predictions_of(labels["test"], probabilities))
     report = BaselineReport(
         task=facts.task, model=BaselineModel(kind=plan.method, **details), dataset=DatasetIdentity.of_facts(facts),
         split="test", n_rows=len(labels["test"]), metrics=classification_metrics(labels["test"], probabilities),
         ci95=bootstrap_intervals(labels["test"], probabilities, rng=np.random.default_rng(plan.seed)),
         seed=plan.seed,
     )
-    write_metrics(output, report)
+    with atomic_folder(output) as part:
+        write_predictions(part, predictions_of(labels["test"], probabilities))
+        write_metrics(part, report)
     return report
 
 

@@ -62,9 +62,8 @@ def block_size(n_bases: int) -> int:
     >>> block_size(3_000_000_000), block_size(5_000_000), block_size(120_000_000)
     (1000000, 100000, 1000000)
     """
-    sizes = [factor * 10**power for power in range(3, 7) for factor in (1, 2, 5)]
-    fitting = [size for size in sizes if size <= BLOCK_BP and size * _N_BLOCKS <= n_bases]
-    return max([5_000, *fitting])
+    sizes = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, BLOCK_BP)
+    return max(size for size in sizes if size == sizes[0] or size * _N_BLOCKS <= n_bases)
 
 
 def block_split(

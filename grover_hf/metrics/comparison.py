@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from grover_hf._internals.files import atomic_write
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.records import plain
 from grover_hf.errors import InputError
 from grover_hf.metrics.classification import PairedDifference, paired_difference
@@ -76,7 +76,7 @@ def compare_runs(
     )
     if output is not None:
         require_writable(output, overwrite=overwrite, begins="{", inputs=runs)
-        with atomic_write(output) as beside:
+        with only_writer(output), atomic_write(output) as beside:
             beside.write_text(json.dumps(plain(comparison), indent=2) + "\n")
     return comparison
 

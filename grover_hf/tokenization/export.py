@@ -14,6 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import only_writer
 from grover_hf.errors import InputError
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
@@ -29,7 +30,7 @@ _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
 
 def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
     """Write the folder that `AutoTokenizer.from_pretrained` reads; an existing one is replaced."""
-    with atomic_folder(Path(folder)) as beside:
+    with only_writer(Path(folder)), atomic_folder(Path(folder)) as beside:
         write_tokenizer_files(encoder, beside)
 
 

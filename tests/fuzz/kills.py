@@ -204,9 +204,8 @@ def try_kills(
         arguments, moments = command.arguments, []
         if command.name == "publish":
             arguments = [word.format(number=number) for word in arguments]
-        ended = None
         for attempt in range(12):
-            process = in_fork(command.run, arguments, folder, cache)
+            process, ended = in_fork(command.run, arguments, folder, cache), None
             if attempt < rng.choice([1, 1, 2, 3]):
                 moment = rng.uniform(0, 1.1 * command.seconds)
                 ended = wait_for(process, moment)
@@ -215,7 +214,7 @@ def try_kills(
                     os.kill(process, killer)
                     moments.append(f"{killer.name} after {moment:.2f} s")
                     counts[killer.name] += 1
-            ended = wait_for(process, LONGEST)
+            ended = wait_for(process, LONGEST) if ended is None else ended
             if ended is None:
                 os.kill(process, signal.SIGKILL)
                 ended = wait_for(process, 9)

@@ -75,6 +75,11 @@ def is_whole(folder: Path) -> bool:
     return (manifest.get("schema"), manifest["sha256"]) == (_SCHEMA, digests)
 
 
+def is_sealed(folder: Path) -> bool:
+    """Return whether a checkpoint was written to its end, whatever became of it."""
+    return (folder / MANIFEST).exists()
+
+
 def newest_whole(checkpoints: Path) -> tuple[Path | None, list[Path]]:
     """Return the newest whole checkpoint in a folder, and the torn ones that are newer."""
     torn: list[Path] = []
@@ -93,7 +98,7 @@ def remove_older(newest: Path, keep: int) -> None:
         keep: How many may stay, 1 or more.
     """
     older = [folder for folder in _by_step(newest.parent) if _step(folder) < _step(newest)]
-    sealed = [folder for folder in older if (folder / MANIFEST).exists()]
+    sealed = [folder for folder in older if is_sealed(folder)]
     stays = sealed[max(0, len(sealed) - (keep - 1)) :]
     for folder in older:
         if folder not in stays:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from grover_hf._internals.files import atomic_write
+from grover_hf._internals.files import atomic_folder, atomic_write
 from grover_hf._internals.outputs import require_writable
 from grover_hf.errors import InputError
 from training.runs.recipe import read_yaml
@@ -33,8 +33,13 @@ def require_own_run(run: Path, recipe: Any, *, contents: Sequence[str], inputs: 
         contents: Patterns of what a run of this kind writes beside its recipe.
         inputs: What is read.
     """
-    require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", contents=contents, inputs=inputs)
     path = run / "recipe.yaml"
+    if path.exists() and not recipe.overwrite and not (run / "metrics.json").exists():
+        raise InputError(
+            f"{run} is there already, and not finished: say --resume true to go on with it, or --overwrite to "
+            "begin anew; or name another --output."
+        )
+    require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", contents=contents, inputs=inputs)
     if not path.exists():
         return
     try:
@@ -46,6 +51,34 @@ def require_own_run(run: Path, recipe: Any, *, contents: Sequence[str], inputs: 
             f"{run} is not replaced: its recipe.yaml is not of this command. Name another --output, or remove it "
             "yourself."
         )
+
+
+def begin_run(run: Path, recipe: dict[str, Any], inputs: dict[str, str | None] | None = None) -> None:
+    """Put a run that has nothing but its recipe in the place of what is there; a kill leaves the one or the other.
+
+    Args:
+        run: The folder.
+        recipe: All fields.
+        inputs: Digests of what it reads, to be kept as long as it may be stopped.
+    """
+    with atomic_folder(run) as beside:
+        write_recipe(beside, recipe)
+        if inputs is not None:
+            write_inputs(beside, inputs)
+
+
+def is_begun(run: Path, recipe: dict[str, Any]) -> bool:
+    """Say whether a folder has a run that was begun, and nothing came of it yet.
+
+    Raises:
+        InputError: If it was begun by another recipe.
+    """
+    try:
+        before = read_yaml(run / "recipe.yaml")
+    except FileNotFoundError:
+        return False
+    require_same_run(run, before, science_of(recipe))
+    return not (run / "metrics.json").exists()
 
 
 def write_recipe(run: Path, recipe: dict[str, Any]) -> None:

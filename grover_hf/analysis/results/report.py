@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf.analysis.figure_style import require_matplotlib, save_figure
 from grover_hf.analysis.results.figure import results_figure
 from grover_hf.analysis.results.table import Result, markdown
@@ -20,7 +20,7 @@ def write_results(rows: Sequence[Result], folder: Path, *, overwrite: bool = Fal
     """
     require_matplotlib()
     require_writable(folder, overwrite=overwrite, marker="results.csv", contents=["results.*"])
-    with atomic_folder(folder) as part:
+    with only_writer(folder), atomic_folder(folder) as part:
         (part / "results.md").write_text(markdown(rows) + "\n")
         with open(part / "results.csv", "w", newline="") as file:
             writer = csv.writer(file)

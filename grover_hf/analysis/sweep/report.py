@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.outputs import only_writer
 from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.sweep.figures import sweep_figure
 from grover_hf.analysis.sweep.results import SweepResults, read_sweep
@@ -36,7 +37,7 @@ def write_sweep_results(folder: Path, names: Collection[str]) -> str:
     if curves:
         tables["curves"] = pd.concat(curves)
     text = markdown(results)
-    with atomic_folder(folder / "results") as part:
+    with only_writer(folder / "results"), atomic_folder(folder / "results") as part:
         for name, table in tables.items():
             table.to_csv(part / f"{name}.csv", index=False, float_format="%.6g")
         (part / "sweep.md").write_text(text)

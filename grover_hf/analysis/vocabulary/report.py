@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
 from grover_hf.analysis.figure_style import require_format, require_matplotlib, save_figure
 from grover_hf.analysis.vocabulary.figures import stability_figure, vocabulary_figure
@@ -59,7 +59,8 @@ def vocabulary_report(
         for k in kmers:
             kmer_counts = kmer_frequencies(genome, k)
             frequencies[f"{k}-mers"] = kmer_counts[kmer_counts > 0]
-        save_figure(vocabulary_figure(encoder.name, frequencies, length_profile(counted)), figure)
+        with only_writer(figure):
+            save_figure(vocabulary_figure(encoder.name, frequencies, length_profile(counted)), figure)
     return vocabulary_table(counted)
 
 
@@ -99,7 +100,7 @@ def stability_report(
         name = genome.path.name.split(".fa")[0]
         title = f"{n_resamples} resamples of {name}, blocks of {block_bp:,} bp, {len(merges)} cycles, seed {seed}"
         rows = [("quantity", name, "lowest", "median", "highest"), ("---",) * 5, *lines]
-        with atomic_folder(output) as part:
+        with only_writer(output), atomic_folder(output) as part:
             pd.DataFrame(stability_columns(merges, resamples)).to_csv(part / "stability.csv", index=False)
             table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
             (part / "stability.md").write_text(f"{title}\n\n{table}")
