@@ -103,6 +103,17 @@ def test_the_folder_holds_parquet_card_and_facts_alone(built):
     assert not list(built.parent.glob("*.lock"))
 
 
+def test_a_build_that_was_killed_before_its_card_gets_it_when_it_is_called_again(built, corpora):
+    card = (built / "README.md").read_text()
+    for left in (None, card.replace('config_name: "bpe-600"', 'config_name: "kmer-9"'), "no card"):
+        (built / "README.md").unlink()
+        if left is not None:
+            (built / "README.md").write_text(left)
+        with pytest.raises(InputError, match="is there already"):
+            build_genome_windows(corpora["bpe-600"].path, built)
+        assert (built / "README.md").read_text() == card
+
+
 def test_what_is_there_is_not_replaced_unasked(built, corpora):
     with pytest.raises(InputError, match="is there already"):
         build_genome_windows(corpora["bpe-600"].path, built)

@@ -301,6 +301,8 @@ def test_a_stopped_run_goes_on_after_the_seeds_that_it_finished(recipe, tmp_path
     monkeypatch.setattr("training.finetune.FinetuneTrainer.train", stopped)
     with pytest.raises(KeyboardInterrupt):
         finetune(recipe(seeds=[0, 1, 2]))
+    with pytest.raises(InputError, match="run is there already, and not finished: say --resume true to go on"):
+        finetune(recipe(seeds=[0, 1, 2]))
     with pytest.raises(InputError, match="was begun with another learning_rate"):
         finetune(recipe(seeds=[0, 1, 2], resume=True, learning_rate=1e-5))
     report = finetune(recipe(seeds=[0, 1, 2], resume=True))

@@ -55,7 +55,7 @@ def test_overwriting_a_run_removes_its_checkpoints(recipe, tmp_path):
     pretrain(recipe(overwrite=True, max_steps=1))
     assert not list((tmp_path / "run").rglob("checkpoint-*"))
     with pytest.raises(InputError, match="no whole checkpoint to go on from"):
-        pretrain(recipe(resume=True))
+        pretrain(recipe(resume=True, max_steps=1))
 
 
 def test_damaged_windows_and_too_few_are_refused(recipe, inputs, tmp_path):

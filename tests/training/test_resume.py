@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
@@ -21,6 +22,7 @@ from tests.training.launches import (
     ABORT,
     MOMENTS,
     NO_RESUME_IN_TWO,
+    ROOT,
     TRANSFORMERS_4,
     command,
     few_windows,
@@ -266,6 +268,43 @@ def test_where_no_checkpoint_is_whole_there_is_nothing_to_resume(inputs, tmp_pat
         (folder / "optimizer.pt").write_bytes(b"")
     with pytest.raises(InputError, match="no whole checkpoint to go on from"):
         in_this_process(inputs, tmp_path / "run", resume=True)
+
+
+def test_a_run_stopped_before_its_first_checkpoint_begins_anew_where_it_is_to_go_on(
+    inputs, straight, tmp_path, at_step, capsys
+):
+    def stopped():
+        raise KeyboardInterrupt
+
+    at_step(2, stopped)
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        in_this_process(inputs, run)
+    with pytest.raises(InputError, match="run is there already, and not finished: say --resume true to go on"):
+        in_this_process(inputs, run)
+    with pytest.raises(InputError, match="was begun with another learning_rate"):
+        in_this_process(inputs, run, resume=True, learning_rate=1e-5)
+    # A kill in the middle of the first one leaves it without a manifest.
+    (run / "checkpoints" / "checkpoint-3").mkdir(parents=True)
+    in_this_process(inputs, run, resume=True)
+    assert "run was stopped before its first checkpoint: it begins anew" in capsys.readouterr().err
+    assert what_it_is(run) == straight()
+
+
+def test_two_trainings_do_not_write_one_run(inputs, tmp_path):
+    run = tmp_path / "run"
+    held = subprocess.Popen(
+        [sys.executable, "-c", "import sys\nfrom grover_hf._internals.outputs import only_writer\n"
+         "with only_writer(sys.argv[1]):\n    print(flush=True)\n    sys.stdin.read()", str(run)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+    )
+    with held:
+        held.stdout.readline()
+        with pytest.raises(InputError, match=f"Another process is writing {run}"):
+            in_this_process(inputs, run)
+        held.stdin.close()
+    assert not run.exists()
+    in_this_process(inputs, run, max_steps=1)
 
 
 @pytest.mark.parametrize("megabytes", [1, 3])
