@@ -8,6 +8,7 @@ is tokenized alone, its tokens are shuffled as `grover build prom300` does, and 
 
 import argparse
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def main() -> None:
     encoder = GenomeEncoder(MergeTable.read(arguments.merges))
     print(f"{len(promoters):,} promoters of 300 bp without N; {encoder.name}; {TREES[0]} trees; "
           f"{arguments.seeds} seeds of promoters, shuffle, split and forest\n")
-    print(f"| promoters | test rows | {' | '.join(f'{arguments.k}-mers, stride {s}' for s in arguments.strides)} |")
+    columns = [f"{arguments.k}-mers, stride {stride}" for stride in arguments.strides]
+    print(f"| promoters | test rows | {' | '.join(columns)} |")
     print("| --- | --- |" + " --- |" * len(arguments.strides))
     for size in arguments.sizes:
         cells = []
@@ -71,7 +73,7 @@ def score(
     offsets = np.concatenate([[0], np.cumsum([len(of_one) for of_one in tokens])])
     flat = [token for of_one in tokens for token in of_one]
     order = shuffled_order(offsets, keys, seed=seed)
-    shuffled = ["".join(flat[i] for i in order[a:b]) for a, b in zip(offsets, offsets[1:], strict=False)]
+    shuffled = ["".join(flat[i] for i in order[a:b]) for a, b in itertools.pairwise(offsets)]
     sequences, labels = chosen + shuffled, np.repeat([1, 0], size)
     split = random_split(row_keys(np.tile(np.arange(size), 2), labels), seed=seed)
     documents = documents_of(sequences, KmerEncoder(k), stride)
