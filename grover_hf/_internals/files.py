@@ -29,10 +29,15 @@ def file_key(path: Path) -> str:
     A file put in the place of another has another inode, even if it is older; one that is written to and
     given its old time again has another time of change of the inode.
     """
-    stat = path.stat()
-    numbers = f"\0{stat.st_ino}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
+    numbers = "".join(f"\0{number}" for number in file_state(path))
     # A name need not be text in UTF-8.
     return hashlib.sha256(os.fsencode(path.resolve()) + numbers.encode()).hexdigest()[:16]
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written to, or another put in its place."""
+    stat = os.stat(path)
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def sha256_of_files(paths: Sequence[Path]) -> str:

@@ -18,7 +18,7 @@ import pyfaidx
 from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
-from grover_hf._internals.files import atomic_write, cache_dir, file_key
+from grover_hf._internals.files import atomic_write, cache_dir, file_key, file_state
 from grover_hf._internals.progress import progress_bar
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
@@ -85,7 +85,7 @@ class ReferenceGenome:
     def __init__(self, path: str | Path, chromosomes: str | Sequence[str] | None = None) -> None:
         self.path = Path(path)
         self._plain, index, self._records = _open_file(self.path)
-        self._identity = file_key(self._plain)
+        self._state = file_state(self._plain)
         with warnings.catch_warnings():
             # That an index is older than its file, which does not matter to one that fits.
             warnings.filterwarnings("ignore", "Index file .* is older", RuntimeWarning)
@@ -193,7 +193,7 @@ class ReferenceGenome:
                 f"{interval} ends past {interval.chrom}, which has {self.sizes[interval.chrom]} bp "
                 f"in {self.path}."
             )
-        if file_key(self._plain) != self._identity:
+        if file_state(self._plain) != self._state:
             raise InputError(f"{self.path} was changed since it was opened; open it again.")
 
     def _read_letters(
