@@ -60,7 +60,7 @@ def usable_rows(
         InputError: If no chromosome is in the genome, or no row is left.
     """
     rows = rows.sort_values(_INTERVAL, kind="stable", ignore_index=True)
-    require_same_names(rows["chrom"].tolist(), corpus.chromosomes, what=source, genome=str(corpus.path))
+    require_same_names(rows["chrom"].tolist(), corpus.chromosomes, what=source, genome=corpus.shown)
     size = rows["chrom"].map(corpus.sizes)
     past = (rows["start"] < 0) | (rows["end"] > size)
     held = corpus.segments_holding(rows["chrom"], rows["start"].to_numpy(), rows["end"].to_numpy()) >= 0
@@ -76,7 +76,7 @@ def usable_rows(
         left &= ~applies
     if not left.any():
         lost = "; ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
-        raise InputError(f"{source}: none of its {len(rows)} rows can be used in {corpus.path} ({lost}).")
+        raise InputError(f"{source}: none of its {len(rows)} rows can be used in {corpus.shown} ({lost}).")
     return rows[left].reset_index(drop=True)
 
 

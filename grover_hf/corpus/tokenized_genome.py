@@ -96,6 +96,11 @@ class TokenizedGenome:
             f"{n_tokens:,} tokens of {self.encoder.name})"
         )
 
+    @property
+    def shown(self) -> str:
+        """What it is called in messages: its folder; the name of its FASTA file where that is in the cache."""
+        return self.facts.genome.name if cache_dir() in self.path.parents else str(self.path)
+
     @cached_property
     def chromosomes(self) -> list[str]:
         """Names of the chromosomes, in the order of their numbers."""
@@ -249,7 +254,7 @@ class TokenizedGenome:
         if (segments < 0).any():
             at = int(np.argmin(segments))
             raise InputError(
-                f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of {self.path}."
+                f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of {self.shown}."
             )
         ranges = self._lookup.ranges(segments, starts, ends)
         n_tokens = ranges[:, 1] - ranges[:, 0]
@@ -323,7 +328,7 @@ class TokenizedGenome:
 
     def _segments_overlapping(self, interval: Interval) -> tuple[int, int]:
         sizes = self.sizes
-        require_chromosome(interval.chrom, sizes, self.path)
+        require_chromosome(interval.chrom, sizes, self.shown)
         if interval.end > sizes[interval.chrom]:
             raise InputError(f"{interval} ends past {interval.chrom}, which has {sizes[interval.chrom]} bp.")
         first, last = self._segments_of(self._numbers[interval.chrom])
