@@ -254,7 +254,8 @@ class TokenizedGenome:
         if (segments < 0).any():
             at = int(np.argmin(segments))
             raise InputError(
-                f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of {self.shown}."
+                f"{chroms[at]}:{starts[at]}-{ends[at]} is not covered by the tokens of one segment of "
+                f"{self.shown}."
             )
         ranges = self._lookup.ranges(segments, starts, ends)
         n_tokens = ranges[:, 1] - ranges[:, 0]

@@ -102,10 +102,8 @@ def test_a_fasta_file_is_tokenized_once_and_then_taken_from_the_cache(simulated_
 
 
 def test_errors_on_a_fasta_file_name_it_and_not_the_cache(simulated_fasta, corpora, write_bed, tmp_path):
-    made = plan(
-        write_bed([("7", 10, 20, "a"), ("7", 30, 40, "b")]), genome=simulated_fasta,
-        tokenizer=corpora["bpe-600"].path / "tokenizer",
-    )
+    cached = TokenizedGenome.cached(simulated_fasta, corpora["bpe-600"].path / "tokenizer")
+    made = plan(write_bed([("7", 10, 20, "a"), ("7", 30, 40, "b")]), corpus=cached)
     with pytest.raises(InputError, match=r"names 7; sim.fa has sim1, sim2.*none in common"):
         prepare(made, tmp_path / "out")
 
