@@ -12,7 +12,6 @@ dataset, or another one of the same name, would silently give the rows of the fi
 import contextlib
 import hashlib
 import json
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from grover_hf._internals.outputs import (
     require_writable,
     scratch_folder,
 )
+from grover_hf._internals.progress import on_a_terminal
 from grover_hf.corpus.facts import dataset_facts, default_config, read_all_facts, write_facts
 from grover_hf.corpus.rows import require_plain_name
 from grover_hf.errors import InputError
@@ -113,7 +113,7 @@ def _build(task: Task, folder: Path) -> None:
 
 def _download_and_prepare(builder: datasets.DatasetBuilder, folder: Path) -> None:
     bars_were_on = not datasets.are_progress_bars_disabled()
-    if not sys.stdout.isatty():
+    if not on_a_terminal():
         datasets.disable_progress_bars()
     try:
         builder.download_and_prepare(str(folder), file_format="parquet")

@@ -12,7 +12,7 @@ from dataset_builders.task_rows import codes_of
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import base_codes
-from grover_hf.genome.start_sites import lift_over, read_start_sites
+from grover_hf.genome.start_sites import lift_over, names_in_chain, read_start_sites
 
 _PYRIMIDINES, _PURINES = base_codes("CT"), base_codes("AG")
 
@@ -43,7 +43,8 @@ class PromoterTask(CorpusTask):
         Args:
             dropped: Takes the number of start sites lost on the way, by reason.
         """
-        promoters = read_start_sites(self.promoters, self.opened.chromosomes if self.chain is None else ())
+        known = self.opened.chromosomes if self.chain is None else names_in_chain(self.chain)
+        promoters = read_start_sites(self.promoters, known)
         if self.chain is None:
             return promoters
         lifted, lost = lift_over(promoters, self.chain)

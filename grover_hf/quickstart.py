@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from grover_hf._internals.cores import usable_cores
 from grover_hf._internals.files import atomic_write, file_key
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.own_packages import require_own_packages
+from grover_hf._internals.progress import on_a_terminal
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.analysis.vocabulary.report import vocabulary_report
@@ -147,7 +147,7 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
         example = _fill_mask_example(output / "run" / "model", corpus)
     _write_way(output, dataclasses.replace(way, finished=True))
 
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = Console(width=None if on_a_terminal() else 100)
     console.print(_vocabulary_table(vocabulary, windows.splits, name))
     console.print(_scores_table(report, judged))
     console.print(stages.table())

@@ -1,11 +1,13 @@
 import gzip
 import logging
+import os
 import re
 import resource
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from grover_hf import cli
@@ -126,6 +128,34 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
     assert grover("build", "genome-windows", "--corpus", corpus, "--output", tmp_path / "w")[0] == 0
     assert (tmp_path / "w" / "bpe-100.by-block" / "facts.json").exists()
     assert "| organism | Homo sapiens (taxon 9606), hg19 |" in (tmp_path / "w" / "README.md").read_text()
+
+
+def test_changed_ids_of_a_corpus_are_not_counted(grover, simulated_fasta, tmp_path):
+    merges, tokenizer, corpus = (tmp_path / name for name in ("merges.txt", "tokenizer", "corpus"))
+    assert grover("train-bpe", simulated_fasta, "--cycles", 20, "--output", merges)[0] == 0
+    assert grover("export-tokenizer", merges, "--output", tokenizer)[0] == 0
+    assert grover("tokenize", simulated_fasta, "--tokenizer", tokenizer, "--output", corpus)[0] == 0
+    ids = np.memmap(corpus / "ids.uint16", "<u2", "r+")
+    ids[100:200] = 5
+    ids.flush()
+    for verb in ("vocabulary", "verify-tokenizer"):
+        code, _, err = grover(verb, merges, "--corpus", corpus)
+        assert code == 1
+        assert "its tokens are damaged or were changed" in err
+
+
+def test_a_closed_stdout_and_a_terminal_of_ascii_are_no_error(write_fasta, tmp_path):
+    path = write_fasta(">a ±\n" + "ACGTTGCA" * 40 + "\n")
+    verb = f"{sys.executable} -m grover_hf.cli train-bpe {path} --cycles 3"
+    done = subprocess.run(f"{verb} --output {tmp_path}/m.txt >&-", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "m.txt").exists()
+    done = subprocess.run(
+        [*verb.split(), "--output", f"{tmp_path}/±.txt"], capture_output=True,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"?" in done.stdout
 
 
 def test_an_error_is_one_line_on_stderr_and_exit_code_1(grover, tmp_path):

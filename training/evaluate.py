@@ -11,7 +11,6 @@ OUTPUT/per_token.csv                  accuracy and AUC of each type of token
 OUTPUT/accuracy.png, per_token.png    like the paper's Fig. 2d and 3f-g
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import transformers
 
 from grover_hf._internals.files import atomic_folder
 from grover_hf._internals.outputs import only_writer, require_writable
+from grover_hf._internals.progress import on_a_terminal
 from grover_hf.analysis.figure_style import require_matplotlib
 from grover_hf.corpus.splits import Places
 from grover_hf.errors import InputError
@@ -105,7 +105,7 @@ def _check(plan: EvaluationPlan) -> None:
             f"{world_size()} processes were started; an evaluation is one process: grover evaluate RUN."
         )
     require_matplotlib()
-    if not sys.stdout.isatty():
+    if not on_a_terminal():
         transformers.utils.logging.disable_progress_bar()
 
 

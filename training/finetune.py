@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import shutil
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from transformers import (
 
 from grover_hf._internals.files import atomic_folder, atomic_write
 from grover_hf._internals.outputs import only_writer
+from grover_hf._internals.progress import on_a_terminal
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import finetuned_card
@@ -145,7 +145,7 @@ def _checked_launch(recipe: FinetuneRecipe) -> TrainingArguments:
         wanted=recipe.processes, bf16=recipe.bf16, joined=arguments.world_size, n_gpu=arguments.n_gpu
     )
     say_device(arguments)
-    if not sys.stdout.isatty():
+    if not on_a_terminal():
         transformers.utils.logging.disable_progress_bar()
     return arguments
 

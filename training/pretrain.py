@@ -27,7 +27,7 @@ from transformers import (
 # The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
 from grover_hf._internals.files import atomic_folder
 from grover_hf._internals.outputs import only_writer
-from grover_hf._internals.progress import bars_on_terminals_only
+from grover_hf._internals.progress import bars_on_terminals_only, on_a_terminal
 from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows
 from grover_hf.corpus.window_store import open_windows
@@ -351,7 +351,7 @@ def _facts(recipe: PretrainRecipe, encoder: Encoder) -> DatasetFacts:
         encoder.vocabulary_sha256, what=f"{recipe.dataset} ({config})", other=f"the tokenizer {recipe.tokenizer}",
     )
     bars_on_terminals_only()
-    if not sys.stdout.isatty():
+    if not on_a_terminal():
         transformers.utils.logging.disable_progress_bar()
     return facts
 

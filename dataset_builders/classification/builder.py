@@ -38,8 +38,8 @@ from grover_hf.genome.annotations import read_bed, read_intervals, read_table
 from grover_hf.genome.letters import normalized_rows
 from grover_hf.tokenization.encoding import Encoder
 
-_MISSING = ("", "NA", "NaN", "nan", "N/A")
-"""What R and pandas write for a value that is missing."""
+_MISSING = ("", "NA", "NaN", "nan", "N/A", "n/a", "#N/A", "<NA>", "None", "NULL", "null")
+"""What R, pandas, databases and spreadsheets write for a value that is missing."""
 
 
 class Classification(RowBuilder["ClassificationTask"]):

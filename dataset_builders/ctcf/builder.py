@@ -1,5 +1,6 @@
 """CTCF: which occurrences of its motif are bound?"""
 
+import logging
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +15,12 @@ from dataset_builders.task import FILE, CorpusTask
 from dataset_builders.task_builder import IntervalBuilder
 from dataset_builders.task_rows import interval_features, split_of, usable_rows
 from grover_hf.corpus.splits import row_keys
-from grover_hf.errors import InputError
+from grover_hf.errors import InputError, shorten
 from grover_hf.genome.annotations import read_bed, read_fimo, require_same_names
+from grover_hf.genome.chromosome_names import offer
 from grover_hf.genome.motifs import BACKGROUNDS, find_motif, read_motif
+
+logger = logging.getLogger(__name__)
 
 CLASSES = ("unbound", "bound")
 FLANK_BP = 500
@@ -37,9 +41,12 @@ class Ctcf(IntervalBuilder["CtcfTask"]):
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         task = self.task
         peaks = read_bed(task.peaks)
-        task.require_same_names(peaks, task.peaks)
+        n_elsewhere = {"peaks": task.count_elsewhere(peaks, task.peaks)}
         given = task.occurrences()
-        ambiguous = None if task.ambiguous is None else read_bed(task.ambiguous)
+        ambiguous = None
+        if task.ambiguous is not None:
+            ambiguous = read_bed(task.ambiguous)
+            n_elsewhere["less certain peaks"] = task.count_elsewhere(ambiguous, task.ambiguous)
         hits, dropped, without_peaks = labelled_hits(given, peaks, ambiguous)
         if not len(hits):
             raise InputError(
@@ -52,7 +59,8 @@ class Ctcf(IntervalBuilder["CtcfTask"]):
         keys = row_keys(rows["chrom"], rows["motif_start"].to_numpy(), rows["strand"])
         split = split_of(rows, keys, by=task.split_by, seed=task.seed)
         return self.labelled_splits(
-            rows, split, CLASSES, n_given=len(given), dropped=dropped, chromosomes_without_peaks=without_peaks
+            rows, split, CLASSES, n_given=len(given), dropped=dropped, chromosomes_without_peaks=without_peaks,
+            on_other_chromosomes=n_elsewhere,
         )
 
 
@@ -150,7 +158,7 @@ class CtcfTask(CorpusTask):
         else:
             assert self.hits is not None
             hits = read_fimo(self.hits)
-            self.require_same_names(hits, self.hits)
+            self.count_elsewhere(hits, self.hits)
             hits = hits[hits["p_value"] < self.p_value]
         if self.max_hits is not None:
             hits = hits.sort_values("p_value", kind="stable").head(self.max_hits)
@@ -158,10 +166,22 @@ class CtcfTask(CorpusTask):
             raise InputError(f"The motif does not occur at p < {self.p_value:g}.")
         return hits[["chrom", "start", "end", "strand", "p_value"]]
 
-    def require_same_names(self, rows: pd.DataFrame, source: str | Path) -> None:
-        """Raise `InputError` if no chromosome of a file is in the genome."""
-        known, genome = self.opened.chromosomes, str(self.opened.path)
-        require_same_names(rows["chrom"].tolist(), known, what=str(source), genome=genome)
+    def count_elsewhere(self, rows: pd.DataFrame, source: str | Path) -> int:
+        """Return how many rows of a file are on chromosomes that the genome has not; say so if there are some.
+
+        Raises:
+            InputError: If all are.
+        """
+        known = self.opened.chromosomes
+        require_same_names(rows["chrom"].tolist(), known, what=str(source), genome=self.opened.shown)
+        elsewhere = rows["chrom"][~rows["chrom"].isin(known)]
+        if len(elsewhere):
+            names = sorted(set(elsewhere))
+            logger.warning(
+                "%s: %d of %d rows are on %s, which %s has not; they are not used.%s",
+                source, len(elsewhere), len(rows), shorten(names), self.opened.shown, offer(names, known),
+            )
+        return len(elsewhere)
 
 
 plan = CtcfTask

@@ -94,8 +94,11 @@ def _read(path: Path, n_classes: int) -> pd.DataFrame:
             options = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types))
             table = pyarrow.csv.read_csv(stream, convert_options=options).to_pandas()
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise InputError(f"{path} is not a CSV with the columns sequence and label: {error}") from error
+        why = " ".join(str(error).split())
+        raise InputError(f"{path} is not a CSV with the columns sequence and label: {why}") from error
     labels = table["label"]
+    if labels.isna().any():
+        raise InputError(f"{path}, row {int(labels.isna().argmax()) + 2}: it has no label.")
     if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
         raise InputError(f"{path} has labels {labels.min()} to {labels.max()}; 0 to {n_classes - 1} are known.")
     # The header is line 1.

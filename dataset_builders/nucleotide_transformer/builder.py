@@ -13,6 +13,7 @@ from dataset_builders.task_builder import BenchmarkBuilder
 from grover_hf._internals.files import sha256_of_files
 from grover_hf.corpus.splits import random_split, row_keys
 from grover_hf.errors import InputError
+from grover_hf.genome.gzip_files import file_text
 from grover_hf.genome.letters import normalized_rows
 
 logger = logging.getLogger(__name__)
@@ -94,12 +95,18 @@ plan = NucleotideTransformerTask
 def _read(path: Path, task: str, n_classes: int) -> pd.DataFrame:
     """Return `name, sequence, label` of a file."""
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path)
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from error
         if missing := sorted({"sequence", "label"} - set(table)):
             raise InputError(f"{path} lacks the columns {', '.join(missing)}.")
         if "task" in table:
             table = table[table["task"] == task]
-        table = table.assign(name=table.get("name", "."))[["name", "sequence", "label"]]
+        if not pd.api.types.is_integer_dtype(table["label"]):
+            raise InputError(f"{path} has labels of {table['label'].dtype}; labels are integers.")
+        table = table.assign(name=table.get("name", pd.Series(".", table.index)).astype(str))
+        table = table[["name", "sequence", "label"]]
     else:
         table = _read_fasta(path)
     labels = set(table["label"])
@@ -113,13 +120,13 @@ def _read(path: Path, task: str, n_classes: int) -> pd.DataFrame:
 
 def _read_fasta(path: Path) -> pd.DataFrame:
     """Read records whose name ends in "|LABEL"."""
-    records = path.read_text().split(">")
+    records = file_text(path).split(">")
     if records[0].strip():
         raise InputError(f"{path} is not a FASTA file: it does not start with a line '>name|LABEL'.")
     parts = [record.partition("\n") for record in records[1:]]
     rows = [(name.strip(), letters.replace("\n", "")) for name, _, letters in parts]
     table = pd.DataFrame(rows, columns=["name", "sequence"])
-    label = table["name"].str.extract(r"\|\s*(\d+)$")[0]
+    label = table["name"].str.extract(r"\|\s*(\d{1,9})$")[0]
     if label.isna().any() or not len(table):
         first = table["name"][label.isna()].head(1).tolist()
         raise InputError(f"{path}: the header {first} does not end in |LABEL with an integer.")

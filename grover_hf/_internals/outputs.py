@@ -27,6 +27,7 @@ def require_writable(
         marker: Name of a file that a folder of the kind that will be written has. Folders without it are never
             replaced. None if a file will be written.
         contents: Patterns of all else that such a folder has. One with something else in it is never replaced.
+            What a folder in it has is looked at where a pattern begins with its name and a slash.
         begins: How a file of the kind that will be written begins. Other files are never replaced.
         inputs: What is read: `path` may not be one of them, nor a folder around one.
     """
@@ -47,6 +48,9 @@ def require_writable(
             "--output, or remove it yourself."
         )
     known = [marker, *contents]
+    inner = {pattern.partition("/")[0] for pattern in known if "/" in pattern}
+    for folder in (folder for folder in inner if (path / folder).is_dir()):
+        names += [f"{folder}/{name}" for name in names_in(path / folder)]
     if strange := [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in known)]:
         raise InputError(
             f"{path} is not replaced: it has {strange[0]}, which this command did not make. Name another "

@@ -80,6 +80,20 @@ def legend_above(figure: Any, axes: Any, **options: Any) -> None:
         figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), **options)
 
 
+_BEGINS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+
+
+def require_figure(path: Path) -> None:
+    """Raise `InputError` if a figure would replace a file that is none of its kind."""
+    require_format(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
+    if path.exists():
+        with open(path, "rb") as file:
+            if not file.read(8).startswith(_BEGINS[path.suffix]):
+                raise InputError(f"{path} is there and is not a figure; name another file.")
+
+
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write a figure as PNG, PDF or SVG, by the suffix of `path`; a file that is there is replaced.
 

@@ -58,6 +58,8 @@ def verify_tokenizer(path: str | Path, corpus: str | Path | None = None) -> Veri
     """
     merges, bases, same_file = _read(Path(path))
     genome = None if corpus is None else TokenizedGenome.open(corpus, GenomeEncoder(merges))
+    if genome is not None:
+        genome.require_whole()
     order = base_order_in_vocab_txt(merges)
     same_ids = same_file or order == bases
     same_merges = same_file or (order is not None and gives_tokenizer_json(merges, order))

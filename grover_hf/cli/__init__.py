@@ -3,6 +3,7 @@
 Imports stand inside the verbs, so that `grover --help` answers at once.
 """
 
+import io
 import logging
 import sys
 from typing import Annotated
@@ -56,6 +57,10 @@ def main() -> None:
     Ctrl-C ends with exit code 130, which typer sees to.
     """
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without UTF-8 shows ? for what it has not.
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="grover")
     except (InputError, OSError, MemoryError) as error:

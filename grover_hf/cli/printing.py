@@ -5,6 +5,8 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 
+from grover_hf._internals.progress import on_a_terminal
+
 
 def print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
     """Print rows of text below a header; 110 columns wide where there is no terminal."""
@@ -14,7 +16,7 @@ def print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> Non
     table = Table(*header)
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    Console(width=None if on_a_terminal() else 110).print(table)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ _PATTERN = set("[]*?")
 
 def require_plain_name(folder: str | Path) -> None:
     """Raise `InputError` if a folder's name is a pattern: `datasets` would read whatever matches it."""
+    if "::" in str(folder):
+        raise InputError(f"{folder}: load_dataset takes a name with :: for an address. Name another one.")
     if odd := sorted(set(str(Path(folder).resolve())) & _PATTERN):
         raise InputError(
             f"{folder} has {' '.join(odd)} in its path: load_dataset takes that for a pattern, and may read "

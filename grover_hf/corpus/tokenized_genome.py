@@ -57,6 +57,7 @@ from grover_hf.tokenization.vocabulary import spelled
 
 _BASES_A_TASK = 1 << 20
 _SEGMENTS_A_TASK = 4_096
+_CONTENTS = ("*.npy", "ids.uint16", "tokenizer", "tokenizer/*.json")
 _TASKS_A_THREAD = 4
 """What threads are given at once: a million short segments must not wait in memory all together."""
 ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
@@ -138,7 +139,7 @@ class TokenizedGenome:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=(*ARRAYS, "tokenizer"))
+        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=_CONTENTS)
         with only_writer(path):
             _write_corpus(genome, encoder, path, n_threads, organism)
         return cls.open(path)

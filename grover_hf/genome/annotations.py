@@ -124,30 +124,35 @@ def read_intervals(path: str | Path) -> pd.DataFrame:
             nothing shows from where the positions of a GRanges table count.
     """
     table = _read_table(Path(path))
-    is_granges = "seqnames" in table.columns
+    is_granges = bool({"seqnames", "seqname"} & set(table.columns))
     columns = table.columns.rename(columns=dict.fromkeys(_CHROM, "chrom"))
     table = TextTable(table.path, columns, table.lines)
     if missing := [name for name in ("chrom", "start", "end") if name not in columns]:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; its header is {', '.join(columns)}.")
     if doubled := sorted(set(columns.columns[columns.columns.duplicated()])):
         raise InputError(f"{path} has the column {doubled[0]} more than once.")
-    rows = _with_intervals(table, first_base=_first_base(table) if is_granges else 0)
+    rows = _with_intervals(table, first_base=_first_base(table, is_granges=is_granges))
     return rows.replace("", np.nan)
 
 
-def _first_base(table: TextTable) -> int:
-    """Return from where the positions of a GRanges table count: 1 if its widths include the end."""
-    if "width" in table.columns:
-        width, size = table.integers("width"), table.integers("end") - table.integers("start")
+def _first_base(table: TextTable, *, is_granges: bool) -> int:
+    """Return from where the positions of a table count: 1 if a column of widths includes the end."""
+    for name in ("width", "length"):
+        if name not in table.columns:
+            continue
+        width = pd.to_numeric(table.columns[name], errors="coerce")
+        size = table.integers("end") - table.integers("start")
         if (width == size + 1).all():
-            logger.warning("%s: a GRanges table of R; its positions count from 1, with the end.", table.path)
+            logger.warning("%s: by its column %s, its positions count from 1, with the end.", table.path, name)
             return 1
         if (width == size).all():
             return 0
+    if not is_granges:
+        return 0
     raise InputError(
-        f"{table.path} has a column seqnames, as R's GRanges do, whose positions count from 1 with the end; but "
-        "no column width shows it. Do they? Then add width, end - start + 1. If they count from 0, without the "
-        "end, call the column chrom."
+        f"{table.path} has a column seqnames or seqname, as R's GRanges and GTF do, whose positions count from 1 "
+        "with the end; but no column width shows it. Do they? Then add width, end - start + 1. If they count from "
+        "0, without the end, call the column chrom."
     )
 
 

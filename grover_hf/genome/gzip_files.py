@@ -1,8 +1,9 @@
 """Files that may be gzip or bgzip: read or inflated whole, or refused if they were cut short."""
 
-import gzip
+import io
 import logging
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -30,11 +31,15 @@ def file_bytes(path: Path) -> bytes:
     """
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if not data.startswith(GZIP_MAGIC):
+        return data
+    out = io.BytesIO()
+    _inflate(path, io.BytesIO(data), out, int)
+    return out.getvalue()
 
 
 def file_text(path: Path) -> str:
@@ -63,30 +68,36 @@ def inflate(path: Path, output: Path, bar: Bar) -> None:
         InputError: If the file is damaged or cut short: for bgzip also at the end of a block.
     """
     with open(path, "rb") as packed, open(output, "wb") as out:
-        is_bgzip = _is_bgzip(packed.read(18))
-        packed.seek(0)
-        end = 0
-        waiting = packed.read(_CHUNK)
-        while waiting := waiting or packed.read(_CHUNK):
-            if end:
-                # Zeros may fill a file up to a block of a tape.
-                waiting = waiting.lstrip(b"\0")
-                if len(waiting) == 1:
-                    waiting += packed.read(1)
-                if waiting and not waiting.startswith(GZIP_MAGIC):
-                    logger.warning("%s: the bytes from %d on are not gzip; they are ignored.", path, end)
-                    break
-            if waiting:
-                waiting = _inflate_member(path, packed, waiting, out, bar)
-                end = packed.tell() - len(waiting)
-        packed.seek(max(0, end - len(_END_OF_BGZIP)))
-        if is_bgzip and packed.read(len(_END_OF_BGZIP)) != _END_OF_BGZIP:
-            raise InputError(
-                f"{path} is not a whole bgzip file: it has no block that marks its end; copy or download it again."
-            )
+        _inflate(path, packed, out, bar.update)
 
 
-def _inflate_member(path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO, bar: Bar) -> bytes:
+def _inflate(path: Path, packed: BinaryIO, out: BinaryIO, update: Callable[..., object]) -> None:
+    is_bgzip = _is_bgzip(packed.read(18))
+    packed.seek(0)
+    end = 0
+    waiting = packed.read(_CHUNK)
+    while waiting := waiting or packed.read(_CHUNK):
+        if end:
+            # Zeros may fill a file up to a block of a tape.
+            waiting = waiting.lstrip(b"\0")
+            if len(waiting) == 1:
+                waiting += packed.read(1)
+            if waiting and not waiting.startswith(GZIP_MAGIC):
+                logger.warning("%s: the bytes from %d on are not gzip; they are ignored.", path, end)
+                break
+        if waiting:
+            waiting = _inflate_member(path, packed, waiting, out, update)
+            end = packed.tell() - len(waiting)
+    packed.seek(max(0, end - len(_END_OF_BGZIP)))
+    if is_bgzip and packed.read(len(_END_OF_BGZIP)) != _END_OF_BGZIP:
+        raise InputError(
+            f"{path} is not a whole bgzip file: it has no block that marks its end; copy or download it again."
+        )
+
+
+def _inflate_member(
+    path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO, update: Callable[..., object]
+) -> bytes:
     """Write the member that begins with the bytes in `waiting`; return those read beyond it."""
     member = zlib.decompressobj(wbits=31)
     while True:
@@ -94,7 +105,7 @@ def _inflate_member(path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO,
             out.write(member.decompress(waiting))
         except zlib.error as error:
             raise _damaged(path, str(error)) from error
-        bar.update(len(waiting) - len(member.unused_data))
+        update(len(waiting) - len(member.unused_data))
         if member.eof:
             return member.unused_data
         waiting = packed.read(_CHUNK)

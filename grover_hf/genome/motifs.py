@@ -66,10 +66,10 @@ def read_motif(path: str | Path) -> tuple[str, NDArray[np.float64]]:
         raise InputError(f"{path}: a count of {names[0]} is not a number: {error}") from None
     if not np.isfinite(counts).all() or (counts < 0).any() or not counts.sum(0).all():
         raise InputError(f"{path}: {names[0]} has counts below 0 or not finite, or a column without any.")
-    if np.allclose(counts.sum(0), 1, atol=0.01):
+    if (counts <= 1).all() and (counts % 1).any():
         raise InputError(
-            f"{path}: the columns of {names[0]} add up to 1: these are probabilities, and how many sequences they "
-            "are from is not known. Give counts, or the form of MEME with nsites."
+            f"{path}: no count of {names[0]} is above 1, and not all are whole: these are probabilities, and how "
+            "many sequences they are from is not known. Give counts, or the form of MEME with nsites."
         )
     return names[0], counts
 

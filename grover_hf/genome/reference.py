@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.files import atomic_write, cache_dir, file_key, file_state
-from grover_hf._internals.progress import progress_bar
+from grover_hf._internals.progress import on_a_terminal, progress_bar
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
 from grover_hf.genome.chromosome_names import require_chromosome
@@ -304,7 +304,7 @@ def _open_file(path: Path) -> tuple[Path, Path, dict[str, FastaRecord]]:
         bar = progress_bar(total=path.stat().st_size, what=f"inflating {path.name}", unit="B", scale=True)
         with atomic_write(plain) as beside, bar:
             inflate(path, beside, bar)
-    if plain.stat().st_size > _LARGE_BYTES and sys.stdout.isatty():
+    if plain.stat().st_size > _LARGE_BYTES and on_a_terminal():
         print(f"indexing {path.name}, once ...", file=sys.stderr)
     if not plain.stat().st_size:
         raise InputError(f"{path} holds nothing; a FASTA file starts with a line '>name'.")

@@ -20,7 +20,7 @@ from grover_hf.genome.annotations import (
     read_bed,
     tab_columns,
 )
-from grover_hf.genome.gzip_files import file_bytes
+from grover_hf.genome.gzip_files import file_text
 
 _BED_8 = (*BED, "thick_start", "thick_end")
 _EPD_BED_BP = 60
@@ -101,7 +101,7 @@ def lift_over(start_sites: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFram
     import pyliftover
 
     try:
-        converter = pyliftover.LiftOver(io.BytesIO(file_bytes(Path(chain))))
+        converter = pyliftover.LiftOver(io.BytesIO(file_text(Path(chain)).encode()))
     except InputError:
         raise
     except Exception as error:
@@ -119,6 +119,12 @@ def lift_over(start_sites: pd.DataFrame, chain: str | Path) -> tuple[pd.DataFram
         "lift-over: several places in the other assembly": int((n_places > 1).sum()),
     }
     return lifted, lost
+
+
+def names_in_chain(chain: str | Path) -> set[str]:
+    """Return the names of the chromosomes that a UCSC chain file, plain or gzip, leads from."""
+    headers = (line.split() for line in file_text(Path(chain)).splitlines() if line.startswith("chain"))
+    return {fields[2] for fields in headers if len(fields) > 2}
 
 
 def _refuse_strandless(path: Path, line: int, n_sites: int) -> NoReturn:

@@ -75,7 +75,7 @@ def compare_runs(
         task=reports[0].task, n_rows=len(predictions[0].labels), differences=differences, seed=seed,
     )
     if output is not None:
-        require_writable(output, overwrite=overwrite, begins="{", inputs=runs)
+        require_writable(output, overwrite=overwrite, begins='{\n  "first": {', inputs=runs)
         with only_writer(output), atomic_write(output) as beside:
             beside.write_text(json.dumps(plain(comparison), indent=2) + "\n")
     return comparison

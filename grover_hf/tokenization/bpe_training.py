@@ -116,7 +116,7 @@ def train_bpe_to_file(
     """
     output = Path(output)
     paths = [genome.path if isinstance(genome, ReferenceGenome) else genome for genome in genomes]
-    require_writable(output, overwrite=overwrite, begins=HEADER, inputs=paths)
+    require_writable(output, overwrite=overwrite, begins=f"{HEADER} cycles=", inputs=paths)
     with only_writer(output):
         return _train_to_file(genomes, output, n_cycles, chromosomes, n_threads=n_threads, overwrite=overwrite)
 

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from grover_hf._internals.files import atomic_folder
 from grover_hf._internals.outputs import only_writer
+from grover_hf._internals.records import read_json_object
 from grover_hf.errors import InputError
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.encoding import Encoder
@@ -25,6 +26,8 @@ from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
 _N_CHECKED = 400
 """Sequences on which a tokenizer that is written otherwise must give our ids."""
+_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+"""What the class for any tokenizer.json is called by transformers 4 and 5."""
 _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
 
 
@@ -88,6 +91,7 @@ def load_encoder(path: str | Path) -> Encoder:
             f"{path} has ids in another order than ours, which is {' '.join(SPECIAL_TOKENS)}, "
             "then A C G T and the merges, or then all k-mers in alphabetical order, from 0 without a gap."
         )
+    _require_own_class(path)
     _require_same_ids(file, encoder)
     return encoder
 
@@ -96,6 +100,27 @@ def _pair(merge: Any) -> tuple[str, str]:
     """Return a merge that is stored as "A B", or as two strings."""
     left, right = merge.split(" ") if isinstance(merge, str) else merge
     return str(left), str(right)
+
+
+def _require_own_class(folder: Path) -> None:
+    """Raise `InputError` if the folder's settings make AutoTokenizer take another tokenizer than its file."""
+    path = folder / "tokenizer_config.json"
+    try:
+        settings = read_json_object(path)
+    except FileNotFoundError:
+        return
+    made = settings.get("tokenizer_class", _CLASSES[0])
+    if made not in _CLASSES:
+        raise InputError(f"{path}: its tokenizer_class is {made!r}; it must be {' or '.join(_CLASSES)}.")
+    added = settings.get("added_tokens_decoder") or {}
+    if odd := [token for token in _contents(added) if token not in SPECIAL_TOKENS]:
+        raise InputError(f"{path} adds the token {odd[0]!r}, which is not in the vocabulary.")
+
+
+def _contents(added: Any) -> list[Any]:
+    """Return the spellings of the added tokens that transformers wrote."""
+    values = added.values() if isinstance(added, dict) else []
+    return [value.get("content") if isinstance(value, dict) else value for value in values]
 
 
 def _require_same_ids(file: Path, encoder: Encoder) -> None:
@@ -108,6 +133,8 @@ def _require_same_ids(file: Path, encoder: Encoder) -> None:
         # Written otherwise, it may still give the same ids; with dropout, only mostly.
         dropout = getattr(stored.model, "dropout", None)
         words = encoder.tokens[N_SPECIAL:]
+        if stored.get_vocab_size(with_added_tokens=True) != len(encoder.tokens):
+            raise ValueError("it has tokens added that are not in its vocabulary.")
         difference = first_difference(stored, ours, words, n_sequences=_N_CHECKED, any_case=True)
     except (KeyboardInterrupt, SystemExit):
         raise

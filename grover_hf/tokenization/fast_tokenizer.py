@@ -70,7 +70,8 @@ def first_difference(
             and of tokens one after another, which merge more.
         any_case: Whether to try them in lower case too.
     """
-    sequences = ["[MASK]A", *words, *_random_sequences(words, n_sequences)]
+    repeats = [unit * 40 for unit in (*BASES, "AC", "AG", "AT", "CG", "CT", "GT")]
+    sequences = ["[MASK]A", "ACGT ACGT", *words, *repeats, *_random_sequences(words, n_sequences)]
     if any_case:
         sequences += [sequence.lower() for sequence in sequences[1:]]
     ids_of_one, ids_of_other = ([found.ids for found in each.encode_batch(sequences)] for each in (one, other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 HEADER = "#version: 0.2"
 """The first line of a merges file, as `tokenizers` writes it; ours adds `key=value` facts."""
+
+_WITH_FACTS = re.compile(re.escape(HEADER) + r"( \w+=\S+)+")
+_OF_FACTS = re.compile(r"=|sha256|cycles")
 
 Merge = tuple[str, str]
 
@@ -171,9 +175,10 @@ def read_merge_lines(path: Path) -> tuple[list[Merge], dict[str, str]]:
         raise InputError(f"{path} is not a merges file: its first line is not '#version: ...'.")
     if lines[-1]:
         raise InputError(f"{path} ends in the middle of line {len(lines)}: it was cut short.")
-    words = lines[0].split()[2:]
-    # Other programs write a dash and their name there.
-    facts = {} if words[:1] == ["-"] else dict(word.partition("=")[::2] for word in words)
+    facts = dict(re.findall(r" (\w+)=(\S+)", lines[0])) if _WITH_FACTS.fullmatch(lines[0]) else {}
+    # Other programs write their name there; whatever has to do with our facts is one that was damaged.
+    if not facts and _OF_FACTS.search(lines[0]):
+        raise InputError(f"{path}: its first line was changed after it was written; copy or make it again.")
     merges = []
     for number, line in enumerate(lines[1:-1], 2):
         parts = line.split(" ")

@@ -3,7 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
-from grover_hf.analysis.figure_style import PALETTE, new_figure, require_format, save_figure, styled
+from grover_hf.analysis.figure_style import (
+    PALETTE,
+    new_figure,
+    require_figure,
+    require_format,
+    save_figure,
+    styled,
+)
 from grover_hf.errors import InputError
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -31,6 +38,17 @@ def test_a_figure_is_saved_in_the_format_of_its_name_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="cannot be the name"):
         require_format(tmp_path / "figure")
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_only_a_figure_is_replaced_by_one(tmp_path, suffix):
+    path = tmp_path / f"figure.{suffix}"
+    require_figure(path)
+    save_figure(new_figure(2, 1), path)
+    require_figure(path)
+    path.write_text(">chr1\nACGT\n")
+    with pytest.raises(InputError, match="is there and is not a figure"):
+        require_figure(path)
 
 
 # What people with one kind of cones missing see (Machado et al. 2009, severity 1.0), of linear RGB.

@@ -8,7 +8,7 @@ from dataset_builders.build import prepare
 from dataset_builders.classification.builder import plan
 from grover_hf.baselines.report import BaselinePlan, score_baseline
 from grover_hf.corpus.facts import choose_config, read_all_facts
-from grover_hf.corpus.rows import load_rows
+from grover_hf.corpus.rows import load_rows, require_plain_name
 from grover_hf.errors import InputError
 from tests.tiny_models import random_dna
 from training.data.tasks import open_task
@@ -71,6 +71,11 @@ def test_what_a_killed_build_left_is_no_configuration(tmp_path):
     known = read_all_facts(folder)
     shutil.copytree(folder / next(iter(known)), folder / ".bpe-600.1234.part")
     assert read_all_facts(folder) == known
+
+
+def test_nothing_is_built_into_a_folder_that_load_dataset_takes_for_an_address(tmp_path):
+    with pytest.raises(InputError, match="takes a name with :: for an address"):
+        require_plain_name(tmp_path / "a::b")
 
 
 def test_a_dataset_not_made_here_in_a_folder_that_is_a_pattern_is_refused(tmp_path):

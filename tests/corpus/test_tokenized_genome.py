@@ -305,6 +305,16 @@ def test_an_interval_of_no_base_has_no_token_however_it_is_asked(simulated):
     assert corpus.tokens_in_each([name], np.array([position]), np.array([position])).input_ids.size == 0
 
 
+def test_what_others_put_into_the_folder_of_the_tokenizer_is_never_replaced(write_fasta, encoder, tmp_path):
+    genome = ReferenceGenome(write_fasta(TINY))
+    path = TokenizedGenome.build(genome, encoder, tmp_path / "corpus").path
+    TokenizedGenome.build(genome, encoder, path, overwrite=True)
+    (path / "tokenizer" / "notes.md").write_text("mine")
+    with pytest.raises(InputError, match="it has tokenizer/notes.md, which this command did not make"):
+        TokenizedGenome.build(genome, encoder, path, overwrite=True)
+    assert (path / "tokenizer" / "notes.md").read_text() == "mine"
+
+
 def test_two_chromosomes_of_one_name_are_refused(simulated, tmp_path):
     copy = Path(shutil.copytree(simulated[1].path, tmp_path / "copy"))
     facts = simulated[1].facts

@@ -63,6 +63,21 @@ def test_windows_are_500_bp_on_each_side_of_the_motif_and_bound_ones_meet_a_peak
     golden_card(folder, "ctcf")
 
 
+def test_peaks_on_chromosomes_that_the_genome_has_not_are_counted_and_said(build, motif, peaks, caplog):
+    lines = peaks.read_text().splitlines()
+    renamed = [line.replace("sim", "Chr_sim") if number % 4 == 0 else line for number, line in enumerate(lines)]
+    peaks.write_text("\n".join(renamed) + "\n")
+    n_elsewhere = sum(line.startswith("Chr") for line in renamed)
+    _, facts, folder = build(peaks, motif=motif, ambiguous=peaks)
+    assert facts.details["on_other_chromosomes"] == {"peaks": n_elsewhere, "less certain peaks": n_elsewhere}
+    assert f"{n_elsewhere} of {len(lines)} rows are on Chr_sim1" in caplog.text
+    card = (folder / "README.md").read_text()
+    assert f"the genome has not: {n_elsewhere} peaks, {n_elsewhere} less certain peaks." in card
+    (strange := peaks.parent / "strange.bed").write_text("Z\t1\t5\n")
+    with pytest.raises(InputError, match="strange.bed names Z.*none in common"):
+        build(peaks, motif=motif, ambiguous=strange)
+
+
 def test_fimos_table_gives_what_the_scan_gives(build, motif, peaks, corpora, tmp_path):
     scanned, _, _ = build(peaks, motif=motif)
     hits = find_motif(corpora["bpe-600"], read_motif(motif)[1], p_value=1e-3)

@@ -85,6 +85,7 @@ def test_sequences_that_are_in_train_too_are_counted(source, tmp_path, golden_ca
         (lambda text: text.replace(",1\n", ",7\n", 1), "labels 0 to 7; 0 to 1 are known"),
         (lambda text: text.replace("A", "U", 1), "test.csv, row 2 has 'U' at position"),
         (lambda text: text.replace("sequence,label", "seq,label"), "is not a CSV with the columns"),
+        (lambda text: text.replace(",1\n", ",\n", 1), r"test.csv, row \d+: it has no label"),
         (lambda text: text.replace(",1\n", ",yes\n", 1), "is not a CSV with the columns"),
     ],
 )

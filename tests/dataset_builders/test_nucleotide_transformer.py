@@ -94,6 +94,25 @@ def test_damaged_files_are_refused(source, tmp_path, text, message):
         prepare(plan(source, "enhancers"), tmp_path / "out")
 
 
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"])
+def test_parquet_that_is_none_is_refused(source, tmp_path, content):
+    (source / "enhancers" / "test.fna").unlink()
+    (source / "enhancers" / "test.parquet").write_bytes(content)
+    with pytest.raises(InputError, match="test.parquet is not a Parquet file"):
+        prepare(plan(source, "enhancers"), tmp_path / "out")
+
+
+def test_parquet_with_labels_that_are_no_integers_and_fasta_that_is_no_text_are_refused(source, tmp_path):
+    (source / "enhancers" / "test.fna").write_bytes(b">x\xe9|0\nACGT\n")
+    with pytest.raises(InputError, match="test.fna cannot be read as text"):
+        prepare(plan(source, "enhancers"), tmp_path / "out")
+    (source / "enhancers" / "test.fna").unlink()
+    rows = pd.DataFrame({"name": [1], "sequence": ["ACGT"], "label": [[0]], "task": ["enhancers"]})
+    rows.to_parquet(source / "enhancers" / "test.parquet")
+    with pytest.raises(InputError, match="labels are integers"):
+        prepare(plan(source, "enhancers"), tmp_path / "out")
+
+
 def test_unknown_tasks_and_missing_files_are_named(source):
     with pytest.raises(InputError, match="no human task 'H3'; it has promoter_all"):
         plan(source, "H3")

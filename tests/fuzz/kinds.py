@@ -34,7 +34,7 @@ from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.merges import MergeTable
 from tests.fuzz import naive
 from tests.fuzz.fuzzing import Expected, Kind, Malformed
-from tests.fuzz.mutations import damaged, maybe_damaged
+from tests.fuzz.mutations import bgzip, damaged, maybe_damaged
 
 
 class Within:
@@ -95,22 +95,6 @@ def write_fasta(rng: Random, folder: Path) -> Path:
         beside.write_bytes(maybe_damaged(rng, "".join(index).encode(), 0.5))
         os.utime(beside, ns=(shift := path.stat().st_mtime_ns + rng.choice([-1, 1]) * 10**9, shift))
     return path
-
-
-def bgzip(data: bytes, block: int) -> bytes:
-    """Return bytes as blocked gzip, with the block that marks its end."""
-    import struct
-    import zlib
-
-    out = b""
-    for piece in [data[i : i + block] for i in range(0, len(data), block)] + [b""]:
-        deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
-        body = deflate.compress(piece) + deflate.flush()
-        head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0"
-        out += head + struct.pack("<H", len(body) + 25) + body + struct.pack("<II", zlib.crc32(piece), len(piece))
-    # As bgzip writes it, whatever this zlib makes of nothing.
-    empty = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-    return out[: -(len(body) + 26)] + empty
 
 
 def read_fasta(folder: Path, path: Path) -> dict[str, list]:

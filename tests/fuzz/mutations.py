@@ -1,5 +1,7 @@
 """Damage to files: what disks, editors, transfers and people do to them, drawn at random."""
 
+import struct
+import zlib
 from random import Random
 
 FRAGMENTS = (
@@ -85,3 +87,16 @@ def _other_number(rng: Random, data: bytes) -> bytes:
 _CHANGES = (
     _other_byte, _other_bit, _without, _with_fragment, _with_fragment, _twice, _cut, _lines_changed, _other_number,
 )
+
+
+def bgzip(data: bytes, block: int) -> bytes:
+    """Return bytes as blocked gzip, with the block that marks its end."""
+    out = b""
+    for piece in [data[i : i + block] for i in range(0, len(data), block)] + [b""]:
+        deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
+        body = deflate.compress(piece) + deflate.flush()
+        head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0"
+        out += head + struct.pack("<H", len(body) + 25) + body + struct.pack("<II", zlib.crc32(piece), len(piece))
+    # As bgzip writes it, whatever this zlib makes of nothing.
+    empty = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+    return out[: -(len(body) + 26)] + empty

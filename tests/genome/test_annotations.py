@@ -4,6 +4,7 @@ import pytest
 
 from grover_hf.errors import InputError
 from grover_hf.genome.annotations import read_bed, read_fimo, read_intervals, read_table
+from tests.fuzz.mutations import bgzip
 
 
 def columns(table, *names):
@@ -110,6 +111,31 @@ def test_what_is_no_strand_is_refused_with_its_line(write, strand):
             read_bed(path) if name == "x.bed" else read_intervals(path)
 
 
+@pytest.mark.parametrize(("name", "width"), [("chrom", "width"), ("chr", "length")])
+def test_a_column_of_widths_says_from_where_any_table_counts(write, name, width):
+    header = f"{name}\tstart\tend\t{width}\tlabel\n"
+    assert columns(read_intervals(write(header + "1\t51\t90\t40\ta\n", "t.tsv")), "start", "end") == [(50, 90)]
+    assert columns(read_intervals(write(header + "1\t50\t90\t40\ta\n", "t.tsv")), "start", "end") == [(50, 90)]
+    # It may be of something else.
+    assert columns(read_intervals(write(header + "1\t50\t90\tx\ta\n", "t.tsv")), "start", "end") == [(50, 90)]
+
+
+def test_tables_with_gtfs_name_of_a_chromosome_say_from_where_they_count(write):
+    with pytest.raises(InputError, match="seqnames or seqname, .*no column width shows it"):
+        read_intervals(write("seqname\tstart\tend\n1\t51\t90\n", "t.tsv"))
+
+
+def test_a_bgzip_table_cut_at_the_end_of_a_block_is_refused_and_bytes_after_gzip_are_passed_over(tmp_path):
+    packed = bgzip(b"chr1\t1\t5\n" * 50, 100)
+    (tmp_path / "x.bed.gz").write_bytes(packed)
+    assert len(read_bed(tmp_path / "x.bed.gz")) == 50
+    (tmp_path / "x.bed.gz").write_bytes(packed[:-28])
+    with pytest.raises(InputError, match="is not a whole bgzip file"):
+        read_bed(tmp_path / "x.bed.gz")
+    (tmp_path / "x.bed.gz").write_bytes(gzip.compress(b"chr1\t1\t5\n") + b"\r\n")
+    assert len(read_bed(tmp_path / "x.bed.gz")) == 1
+
+
 def test_granges_tables_count_from_one_where_their_width_says_so(write, caplog):
     header = "seqnames\tstart\tend\twidth\tstrand\tlabel\n"
     closed = read_intervals(write(header + "chr1\t51\t90\t40\t+\ta\nchr1\t1\t1\t1\t*\tb\n", "t.tsv"))
@@ -161,7 +187,7 @@ def test_line_ends_a_byte_order_mark_and_gzip_without_its_name_do_not_matter(wri
             (tmp_path / "x.bed").write_bytes(packed)
             assert columns(read_bed(tmp_path / "x.bed"), "chrom", "start") == [("chr1", 1), ("chr2", 2)]
     (tmp_path / "x.bed").write_bytes(gzip.compress(text.encode() * 100)[:-9])
-    with pytest.raises(InputError, match=r"x.bed cannot be read"):
+    with pytest.raises(InputError, match=r"x.bed is not a whole gzip file"):
         read_bed(tmp_path / "x.bed")
 
 

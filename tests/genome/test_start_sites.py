@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from grover_hf.errors import InputError
-from grover_hf.genome.start_sites import lift_over, read_start_sites
+from grover_hf.genome.start_sites import lift_over, names_in_chain, read_start_sites
 
 
 def columns(table, *names):
@@ -107,6 +107,13 @@ def test_a_thick_part_outside_its_interval_is_no_start_site(write):
     text = FORMS["epd.bed"].replace("960632\t960643", "970000\t970011")
     with pytest.raises(InputError, match="line 2: its thick part, at 970000, is outside the interval"):
         read_start_sites(write(text, "epd.bed"))
+
+
+def test_a_chain_with_a_byte_order_mark_loses_no_site_and_says_from_which_names_it_leads(write):
+    sites = pd.DataFrame({"chrom": ["chrA"], "tss": [10], "strand": ["+"], "name": ["x"]})
+    path = write("\ufeff" + CHAIN, "x.chain")
+    assert len(lift_over(sites, path)[0]) == 1
+    assert "chrA" in names_in_chain(path)
 
 
 def test_a_gzip_chain_is_read_whatever_its_name(tmp_path):

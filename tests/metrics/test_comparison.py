@@ -71,6 +71,10 @@ def test_the_result_is_written_as_a_file_which_is_not_replaced_unasked(run, tmp_
     assert content["differences"]["mcc"]["ci95"] == list(comparison.differences["mcc"].ci95)
     with pytest.raises(InputError, match="is there already"):
         compare_runs(first, second, output=path)
+    metrics = (first / "metrics.json").read_text()
+    with pytest.raises(InputError, match="is not replaced: it does not begin with"):
+        compare_runs(first, second, output=first / "metrics.json", overwrite=True)
+    assert (first / "metrics.json").read_text() == metrics
     compare_runs(second, first, output=path, overwrite=True)
     assert json.loads(path.read_text())["first"]["run"] == str(second)
 

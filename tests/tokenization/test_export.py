@@ -151,6 +151,13 @@ def with_gap(content):
         (lambda c: c.update(post_processor=None), "gives other ids"),
         (lambda c: c.update(truncation={"max_length": 20, "stride": 0, "strategy": "LongestFirst",
                                         "direction": "Right"}), "gives other ids"),
+        (lambda c: c["added_tokens"].append(c["added_tokens"][0] | {"id": 609, "content": "ACGTACG"}),
+         "tokens added"),
+        (lambda c: c.update(normalizer={"type": "Sequence", "normalizers": [
+            c["normalizer"], {"type": "Replace", "pattern": {"String": "GGGGGGGG"}, "content": "A"},
+        ]}), "other ids"),
+        (lambda c: c.update(pre_tokenizer={"type": "Sequence", "pretokenizers": [
+            c["pre_tokenizer"], {"type": "Whitespace"}]}), "gives other ids|not a tokenizer file"),
         (lambda c: c["model"].update(type="Unigram"), "not a tokenizer file"),
         (lambda c: c["model"].update(vocab=[["A", 0.1]]), "not a tokenizer file|is not one of ours|another order"),
         (lambda c: c["model"].update(merges=[["A"]]), "not a tokenizer file"),
@@ -164,6 +171,21 @@ def test_a_tokenizer_that_would_give_other_ids_than_ours_is_refused(encoder, tmp
     with pytest.raises(InputError, match=message) as error:
         load_encoder(folder)
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"tokenizer_class": "BertTokenizer"}, "its tokenizer_class is 'BertTokenizer'; it must be"),
+        ({"added_tokens_decoder": {"609": {"content": "ACGTACG"}}}, "adds the token 'ACGTACG'"),
+    ],
+)
+def test_settings_that_make_another_tokenizer_of_the_file_are_refused(encoder, tmp_path, changed, message):
+    folder = written(tmp_path, encoder, lambda content: None)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(InputError, match=message):
+        load_encoder(folder)
 
 
 def test_a_tokenizer_that_is_written_otherwise_and_gives_the_same_ids_is_read(encoder, tmp_path):

@@ -480,8 +480,10 @@ def test_the_head_of_another_task_is_refused(recipe, tmp_path, task):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0.4, 1.9, 0.0], "has the label"), (["neg", "pos", "neg"], "has the label"),
-        ([0, -1, 1], "has the label -1"), ([1, 1, 1], "2 classes, and 1 of them in train"),
+        ([0.4, 1.9, 0.0], "has labels of Value"), (["neg", "pos", "neg"], "has labels of Value"),
+        ([0, -1, 1], "has the label -1"), ([0, 0, 0], "1 classes, and 1 of them in train"),
+        ([0, 2, 0], "labels up to 2, and no row of 1 in train"), ([0, 10**15, 1], "and no row of 2 in train"),
+        ([[0], [1], [0]], "has labels of List"),
     ],
 )
 def test_labels_of_others_that_are_no_classes_are_refused(tmp_path, labels, message):

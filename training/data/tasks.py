@@ -85,7 +85,7 @@ def _load(dataset: str, config: str | None) -> datasets.DatasetDict:
         require_plain_name(dataset)
     try:
         return datasets.load_dataset(dataset, config)
-    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetGenerationError) as error:
         where_looked = "" if Path(dataset).exists() else "There is no such folder; as a name on the Hub: "
         why = error.__cause__ or error
         raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{why}") from error
@@ -158,10 +158,20 @@ def collator(rules: InputRules) -> Collator:
 
 def _class_names(dataset: str, splits: datasets.DatasetDict) -> list[str]:
     feature = splits["train"].features["label"]
+    if not isinstance(feature, datasets.ClassLabel) and not (
+        isinstance(feature, datasets.Value) and feature.dtype.lstrip("u").startswith("int")
+    ):
+        raise InputError(f"{dataset} has labels of {feature}; labels are 0, 1, 2, ... Number your classes first.")
     labels = {name: set(splits[name].unique("label")) for name in SPLITS}
     every = set.union(*labels.values())
     if odd := [label for label in every if not isinstance(label, int) or label < 0]:
         raise InputError(f"{dataset} has the label {odd[0]!r}; labels are 0, 1, 2, ... Number your classes first.")
+    if not isinstance(feature, datasets.ClassLabel) and len(labels["train"]) != max(every) + 1:
+        missing = next(label for label in itertools.count() if label not in labels["train"])
+        raise InputError(
+            f"{dataset} has labels up to {max(every)}, and no row of {missing} in train: number your classes 0, "
+            "1, 2, ..., each with rows to train on."
+        )
     names = feature.names if isinstance(feature, datasets.ClassLabel) else list(map(str, range(max(every) + 1)))
     if max(every) >= len(names) or len(labels["train"]) < 2:
         raise InputError(

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import math
 import sys
 import types
 import typing
@@ -92,8 +93,19 @@ def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str
         raise InputError(f"{path} lacks {', '.join(missing)}; set them in it or as --{missing[0]} VALUE.")
     hints = typing.get_type_hints(recipe_class)
     for name, value in values.items():
-        values[name] = _checked(value, hints[name], f"{path}: {name}")
+        place = f"--{name.replace('_', '-')}" if name in changes else f"{path}: {name}"
+        values[name] = _checked(value, hints[name], place)
     return recipe_class(**values)
+
+
+class _EachNameOnce(yaml.SafeLoader):
+    """Refuses a name that stands twice: the first value would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        names = [key.value for key, _ in node.value]
+        if doubled := [name for name in names if names.count(name) > 1]:
+            raise yaml.YAMLError(f"{doubled[0]} stands there more than once")
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -104,9 +116,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: If it is not YAML, or has no names.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachNameOnce)
+    except (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if content is not None and not (isinstance(content, dict) and all(isinstance(name, str) for name in content)):
         raise InputError(f"{path} holds no lines `name: value`.")
     return content or {}
@@ -125,7 +137,7 @@ def _from_word(word: str, hint: Any, name: str) -> Any:
         return word
     try:
         return yaml.load(word, yaml.BaseLoader if lists_names else yaml.SafeLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"{option} is {word!r}, which cannot be read.") from None
 
 
@@ -145,8 +157,10 @@ def _checked(value: Any, wanted: Any, what: str) -> Any:
         return None
     # YAML reads 1 as an integer where a float is meant; and 4e-4 (no dot) as a string.
     if float in allowed and isinstance(value, int | str) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError):
-            return float(value)
+        with contextlib.suppress(ValueError, OverflowError):
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{what} is {value}, not a finite number.")
     lists = [kind for kind in allowed if typing.get_origin(kind) is list]
     if isinstance(value, list) and lists and all(type(x) is typing.get_args(lists[0])[0] for x in value):
         return value

@@ -1,22 +1,34 @@
 """What every recipe of a training has, and the Trainer's arguments that follow from it."""
 
 import dataclasses
-import sys
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+from grover_hf._internals.progress import on_a_terminal
 from grover_hf.errors import InputError
 from training.runs.launch import scheduler_type
 from training.runs.recipe import recipe_field
 
+_RANGES: dict[str, tuple[int, float]] = {
+    **dict.fromkeys(("learning_rate", "adam_epsilon", "weight_decay", "max_grad_norm"), (0, math.inf)),
+    **dict.fromkeys(("warmup_steps", "workers", "save_steps", "lora_rank"), (0, math.inf)),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "dropout"), (0, 1)), "max_tokens": (1, math.inf),
+    **dict.fromkeys(("seed", "seeds"), (0, 1 << 32)),
+}
+"""Of the fields that a training may have: the lowest value, and what is larger than all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """The fields of every recipe: the optimizer, the hardware, the folder of the run."""
+    """The fields of every recipe: the optimizer, the hardware, the folder of the run.
 
+    Raises:
+        InputError: If a number is out of its range.
+    """
     output: str = recipe_field("folder of the run")
     learning_rate: float = recipe_field("peak learning rate")
     batch_size: int = recipe_field("examples a step, over all processes")
@@ -36,6 +48,14 @@ class TrainingRecipe:
     processes: int | None = recipe_field("how many the launch must have; another number is an error", default=None)
     resume: bool = recipe_field("go on with the run in output", default=False)
     overwrite: bool = recipe_field("replace the run that is in output", default=False)
+
+    def __post_init__(self) -> None:
+        for name, (low, below) in _RANGES.items():
+            values = getattr(self, name, None)
+            for value in values if isinstance(values, list) else [values]:
+                if value is not None and not low <= value < below:
+                    upper = "" if below == math.inf else f", and less than {below:,}"
+                    raise InputError(f"{name} is {value}; it is {low} or more{upper}.")
 
 
 R = TypeVar("R", bound=TrainingRecipe)
@@ -99,5 +119,5 @@ def trainer_arguments(
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "report_to": "none",
-        "disable_tqdm": not sys.stdout.isatty(),
+        "disable_tqdm": not on_a_terminal(),
     }

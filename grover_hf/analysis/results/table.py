@@ -85,10 +85,15 @@ def gather(folders: Iterable[Path]) -> list[Result]:
     folders = list(folders)
     runs = {path.parent for folder in folders for path in Path(folder).rglob("metrics.json")}
     reports = [(run, read_metrics(run)) for run in sorted(runs)]
-    rows = [
-        _row(run, report) for run, report in reports
+    of_tasks = [
+        (run, report) for run, report in reports
         if isinstance(report, FinetuningReport | BaselineReport) and "mcc" in report.metrics
     ]
+    try:
+        rows = [_row(run, report) for run, report in of_tasks]
+    except KeyError as error:
+        run = next(run for run, report in of_tasks if not _is_complete(report))
+        raise InputError(f"{run}/metrics.json has no {error.args[0]}, or no interval of it.") from None
     if not rows:
         raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
     return sorted(rows, key=lambda row: (row.task, row.dataset, row.model, row.folder))
@@ -109,7 +114,9 @@ def markdown(rows: Sequence[Result]) -> str:
             f"{row.auroc:.3f}", row.paper_grover, row.paper_tfidf,
             {None: "", True: "yes", False: "no"}[row.excludes_paper], row.folder,
         ))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    # A name from a file may have what ends a cell or a line.
+    cells = ((" ".join(cell.split()).replace("|", "\\|") for cell in line) for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
 def method_name(model: FinetunedModel | BaselineModel) -> str:
@@ -155,6 +162,10 @@ def _papers(report: FinetuningReport | BaselineReport) -> tuple[PaperScore | Non
     # dot in their name, are not the paper's.
     is_papers = "." not in (dataset.config or "")
     return PAPER.get((dataset.builder or "", report.task), (None, None)) if is_papers else (None, None)
+
+
+def _is_complete(report: FinetuningReport | BaselineReport) -> bool:
+    return {"accuracy", "auroc"} <= report.metrics.keys() and "mcc" in report.ci95
 
 
 def _is_outside(value: float, interval: tuple[float, float]) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 from grover_hf._internals.files import atomic_folder
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
-from grover_hf.analysis.figure_style import require_format, require_matplotlib, save_figure
+from grover_hf.analysis.figure_style import require_figure, require_matplotlib, save_figure
 from grover_hf.analysis.vocabulary.figures import stability_figure, vocabulary_figure
 from grover_hf.analysis.vocabulary.stability import (
     resamples_of,
@@ -48,11 +48,13 @@ def vocabulary_report(
     """
     if figure is not None:
         require_matplotlib()
-        require_format(figure)
+        require_figure(figure)
         if corpus is None:
             raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
     encoder = load_encoder(vocabulary) if isinstance(vocabulary, Path) else vocabulary
     genome = TokenizedGenome.open(corpus, encoder) if isinstance(corpus, Path) else corpus
+    if genome is not None:
+        genome.require_whole()
     counted = vocabulary_of(encoder.tokens, genome)
     if figure is not None and genome is not None:
         frequencies = {encoder.name: counted.frequencies}

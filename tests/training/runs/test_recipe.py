@@ -124,8 +124,8 @@ def test_a_recipe_that_is_not_lines_of_names_and_values_is_refused(content, tmp_
     ("changes", "message"),
     [
         ({"steps": 3}, "unknown keys steps; known are dataset, tokenizer"),
-        ({"learning_rate": "fast"}, "learning_rate is 'fast'; it must be float"),
-        ({"max_steps": 1.5}, "max_steps is 1.5; it must be int"),
+        ({"learning_rate": "fast"}, "--learning-rate is 'fast'; it must be float"),
+        ({"max_steps": 1.5}, "--max-steps is 1.5; it must be int"),
         ({"bf16": 1}, "bf16 is 1; it must be bool"),
     ],
 )
@@ -135,11 +135,35 @@ def test_wrong_values_are_named(changes, message):
 
 
 def test_numbers_as_one_types_them_are_read():
-    changes = {"learning_rate": "1e-4", "adam_beta2": 1}
+    changes = {"learning_rate": "1e-4", "weight_decay": 1}
     recipe = read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
-    assert (recipe.learning_rate, recipe.adam_beta2) == (1e-4, 1.0)
+    assert (recipe.learning_rate, recipe.weight_decay) == (1e-4, 1.0)
     with pytest.raises(SystemExit):
         recipe_from_command_line(PretrainRecipe, "pretrain", ["--config", "tiny_cpu", "--max_step", "7"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate is -1.0; it is 0 or more"), ({"dropout": 1.0}, "and less than 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate is nan, not a finite number"),
+        ({"seed": 1 << 40}, "less than 4,294,967,296"), ({"workers": -1}, "workers is -1; it is 0 or more"),
+    ],
+)
+def test_numbers_out_of_their_range_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_recipe(PretrainRecipe, "tiny_cpu", "pretrain", changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["size: tiny\nsize: small\n", "output: " + "[" * 9_999, "revision: 2024-13-45\n", "seed: " + "9" * 5_000],
+)
+def test_yaml_that_is_not_to_be_had_is_an_error_of_one_line_with_its_file(tmp_path, text):
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"r.yaml is not YAML: .*") as raised:
+        read_recipe(PretrainRecipe, str(tmp_path / "r.yaml"), "pretrain", {})
+    assert "\n" not in str(raised.value)
 
 
 def test_missing_recipes_and_fields_are_named(tmp_path):
