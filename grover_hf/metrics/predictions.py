@@ -56,8 +56,15 @@ def read_predictions(run: Path, name: str = FILE_NAME) -> Predictions:
     path = run / name
     try:
         with np.load(path, allow_pickle=False) as content:
-            return Predictions(content["labels"], content["predicted"], content.get("probabilities"))
+            found = Predictions(content["labels"], content["predicted"], content.get("probabilities"))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{run} has no predictions.npz; fine-tuning and baselines write it.") from None
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is damaged: {error}") from error
+    classes = (found.labels, found.predicted)
+    if any(array.dtype.kind not in "iu" or array.min(initial=0) < 0 for array in classes):
+        raise InputError(f"{path} is damaged: classes are integers, 0 or more.")
+    if found.labels.ndim != 1 or found.predicted.ndim != 2 or found.predicted.shape[1:] != found.labels.shape:
+        shapes = f"{found.labels.shape} and {found.predicted.shape}"
+        raise InputError(f"{path} is damaged: true and predicted classes have the shapes {shapes}.")
+    return found

@@ -66,6 +66,20 @@ def test_a_missing_and_a_damaged_file_are_refused(random_rows, tmp_path):
         read_predictions(tmp_path, "0.npz")
 
 
+@pytest.mark.parametrize(
+    ("labels", "predicted", "message"),
+    [
+        ([0, 1], [[0, -1]], "classes are integers, 0 or more"), ([0.5, 1.0], [[0, 1]], "classes are integers"),
+        ([0, 1], [0, 1], r"the shapes \(2,\) and \(2,\)"),
+        ([0, 1], [[0, 1, 1]], r"the shapes \(2,\) and \(1, 3\)"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(tmp_path, labels, predicted, message):
+    np.savez(tmp_path / "predictions.npz", labels=labels, predicted=predicted)
+    with pytest.raises(InputError, match=message):
+        read_predictions(tmp_path)
+
+
 def test_pickled_predictions_are_not_opened(tmp_path):
     np.savez(tmp_path / "predictions.npz", labels=np.array([{}]), predicted=np.zeros((1, 1)))
     with pytest.raises(InputError, match=r"predictions.npz is damaged"):
