@@ -8,11 +8,15 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from grover_hf._internals.files import LEFT_OVER, cache_dir
 from grover_hf.errors import InputError
+
+_OF_THREADS: dict[str, threading.Lock] = {}
+"""By the name of the lock file."""
 
 
 def require_writable(
@@ -81,19 +85,32 @@ def only_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
         wait: Whether to wait for another process that is writing it.
 
     Raises:
-        InputError: If another process of this machine is writing it, and `wait` is False.
+        InputError: If another process of this machine, or another thread of this one, is writing it, and `wait`
+            is False.
     """
     path = Path(path).resolve()
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     locks = cache_dir() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
+    busy = InputError(f"Another process is writing {path}; wait, or name another --output.")
+    # The lock of the file is one of the process: it keeps no thread out.
+    of_threads = _OF_THREADS.setdefault(name, threading.Lock())
+    if not of_threads.acquire(blocking=wait):
+        raise busy
+    try:
+        yield from _with_lock(locks / f"{name}.lock", path, busy, wait=wait)
+    finally:
+        of_threads.release()
+
+
+def _with_lock(lock: Path, path: Path, busy: InputError, *, wait: bool) -> Iterator[None]:
     # The system gives the lock back when the process ends, however it does.
-    with open(locks / f"{name}.lock", "w") as file:
+    with open(lock, "w") as file:
         try:
             # Not `flock`: processes that load data, which outlive a killed parent by seconds, would hold that too.
             fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except (BlockingIOError, PermissionError):
-            raise InputError(f"Another process is writing {path}; wait, or name another --output.") from None
+            raise busy from None
         remove_left_overs(path)
         yield
 

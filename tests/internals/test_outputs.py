@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,48 @@ def test_a_second_writer_is_told_at_once_and_may_write_when_the_first_is_dead(wr
     assert len(list(tmp_path.glob(".out.*.part"))) == 1
     with only_writer(tmp_path / "out"):
         assert not list(tmp_path.glob(".out.*"))
+
+
+def test_another_thread_is_told_too_or_waits(tmp_path):
+    def write(*, wait):
+        try:
+            with only_writer(tmp_path / "out", wait=wait):
+                said.append("written")
+        except InputError as error:
+            said.append(str(error))
+
+    said = []
+    waiting = threading.Thread(target=write, kwargs={"wait": True})
+    with only_writer(tmp_path / "out"):
+        told = threading.Thread(target=write, kwargs={"wait": False})
+        told.start()
+        told.join()
+        assert len(said) == 1
+        assert "is writing" in said[0]
+        waiting.start()
+        assert len(said) == 1
+    waiting.join()
+    assert said[1] == "written"
+
+
+def test_a_child_that_outlives_its_killed_parent_holds_no_lock(tmp_path):
+    code = (
+        "import os, sys, time\nfrom grover_hf._internals.outputs import only_writer\n"
+        "with only_writer(sys.argv[1]):\n"
+        "    child = os.fork()\n"
+        "    if child:\n        print(child, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    try:
+        with only_writer(tmp_path / "out"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_scratch_of_a_killed_process_goes_and_that_of_a_living_one_stays(writer, tmp_path):
