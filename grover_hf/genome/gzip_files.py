@@ -46,12 +46,16 @@ def file_text(path: Path) -> str:
     """Return the text of a file, plain or gzip, without a byte order mark.
 
     Raises:
-        InputError: As `file_bytes`, and if it is not text in UTF-8.
+        InputError: As `file_bytes`, and if it is not text in UTF-8, or has a zero byte, where some readers stop.
     """
     try:
-        return file_bytes(path).decode("utf-8-sig")
+        text = file_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{path} cannot be read as text: it has a zero byte in line {line}.")
+    return text
 
 
 def inflate(path: Path, output: Path, bar: Bar) -> None:

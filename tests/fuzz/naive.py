@@ -77,6 +77,8 @@ def text(data: bytes) -> list[str]:
         lines = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise Malformed("not text") from error
+    if b"\0" in data:
+        raise Malformed("a zero byte")
     return [line for line in lines if line.strip()]
 
 

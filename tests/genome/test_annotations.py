@@ -136,6 +136,12 @@ def test_a_bgzip_table_cut_at_the_end_of_a_block_is_refused_and_bytes_after_gzip
     assert len(read_bed(tmp_path / "x.bed.gz")) == 1
 
 
+def test_a_zero_byte_is_no_text(write):
+    # Some versions of pandas end a field there.
+    with pytest.raises(InputError, match="t.tsv cannot be read as text: it has a zero byte in line 2"):
+        read_intervals(write("chrom\tstart\tend\n\x00wser\t5\t9\n", "t.tsv"))
+
+
 def test_granges_tables_count_from_one_where_their_width_says_so(write, caplog):
     header = "seqnames\tstart\tend\twidth\tstrand\tlabel\n"
     closed = read_intervals(write(header + "chr1\t51\t90\t40\t+\ta\nchr1\t1\t1\t1\t*\tb\n", "t.tsv"))
