@@ -85,7 +85,8 @@ def _read_jaspar(text: str) -> tuple[list[str], Matrix | None]:
     rows = dict(bracketed)
     if len(rows) < len(bracketed) and len(names) == 1:
         raise ValueError("a base has more than one row.")
-    lines = [line for line in text.splitlines() if line.strip()]
+    # Not `splitlines`, for which many letters end a line.
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
     if set(rows) == set(BASES):
         if odd := [line for line in lines if not line.startswith(">") and not _JASPAR_ROW.match(line)]:
             raise ValueError(f"{odd[0][:60]!r} is no row of counts, such as 'A [ 4 19 0 ]'.")

@@ -22,7 +22,8 @@ HEADER = "#version: 0.2"
 """The first line of a merges file, as `tokenizers` writes it; ours adds `key=value` facts."""
 
 _WITH_FACTS = re.compile(re.escape(HEADER) + r"( \w+=\S+)+")
-_OF_FACTS = re.compile(r"=|sha256|cycles")
+# Other programs may write their name after a dash; what has to do with our facts was damaged.
+_WITHOUT_FACTS = re.compile(r"#version: [\d.]+( - (?!.*(=|sha256|cycles)).*)?")
 
 Merge = tuple[str, str]
 
@@ -176,8 +177,7 @@ def read_merge_lines(path: Path) -> tuple[list[Merge], dict[str, str]]:
     if lines[-1]:
         raise InputError(f"{path} ends in the middle of line {len(lines)}: it was cut short.")
     facts = dict(re.findall(r" (\w+)=(\S+)", lines[0])) if _WITH_FACTS.fullmatch(lines[0]) else {}
-    # Other programs write their name there; whatever has to do with our facts is one that was damaged.
-    if not facts and _OF_FACTS.search(lines[0]):
+    if not facts and not _WITHOUT_FACTS.fullmatch(lines[0]):
         raise InputError(f"{path}: its first line was changed after it was written; copy or make it again.")
     merges = []
     for number, line in enumerate(lines[1:-1], 2):
