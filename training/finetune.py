@@ -1,6 +1,5 @@
 """Fine-tune a model on a task: `accelerate launch -m training.finetune --config RECIPE`."""
 
-import contextlib
 import dataclasses
 import json
 import shutil
@@ -23,7 +22,6 @@ from transformers import (
 )
 
 from grover_hf._internals.files import atomic_folder, atomic_write
-from grover_hf._internals.outputs import only_writer
 from grover_hf._internals.progress import on_a_terminal
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
@@ -48,6 +46,7 @@ from training.runs.folder import (
     begin_run,
     has_inputs,
     is_begun,
+    only_training,
     read_inputs,
     require_own_run,
     require_same_run,
@@ -55,7 +54,6 @@ from training.runs.folder import (
 from training.runs.launch import (
     batch_shape,
     memory_explained,
-    require_positive,
     require_processes,
     run_script,
     scheduler_type,
@@ -95,23 +93,23 @@ def finetune(recipe: FinetuneRecipe) -> FinetuningReport | None:
 
     SIGTERM ends it after a step; a seed that is trained is scored and kept all the same.
     """
-    with sigterm_noted() as sigterm:
-        return _finetune(recipe, sigterm)
-
-
-def _finetune(recipe: FinetuneRecipe, sigterm: threading.Event) -> FinetuningReport | None:
     arguments = _checked_launch(recipe)
+    with sigterm_noted() as sigterm, only_training(Path(recipe.output), arguments):
+        return _finetune(recipe, arguments, sigterm)
+
+
+def _finetune(
+    recipe: FinetuneRecipe, arguments: TrainingArguments, sigterm: threading.Event
+) -> FinetuningReport | None:
     run = Path(recipe.output)
     inputs = _open_inputs(recipe, run)
-    with contextlib.ExitStack() as held:
-        with arguments.main_process_first(desc="output folder"):
-            if arguments.process_index == 0:
-                held.enter_context(only_writer(run))
-                _prepare_folder(recipe, run, inputs.identity)
-        for seed in recipe.seeds:
-            if not (run / "seeds" / f"{seed}.json").exists():
-                _train_seed(inputs, run, seed, arguments, sigterm)
-        return None if arguments.process_index else _write_report(recipe, run, inputs, arguments.world_size)
+    with arguments.main_process_first(desc="output folder"):
+        if arguments.process_index == 0:
+            _prepare_folder(recipe, run, inputs.identity)
+    for seed in recipe.seeds:
+        if not (run / "seeds" / f"{seed}.json").exists():
+            _train_seed(inputs, run, seed, arguments, sigterm)
+    return None if arguments.process_index else _write_report(recipe, run, inputs, arguments.world_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,9 +238,6 @@ def _trainings(run: Path) -> list[Training]:
 def _check(recipe: FinetuneRecipe) -> None:
     if recipe.long_input not in ("error", "windows"):
         raise InputError(f"long_input is {recipe.long_input!r}; it is error or windows.")
-    require_positive(
-        batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size, epochs=recipe.epochs
-    )
     scheduler_type(recipe.scheduler)
     if not recipe.seeds or len(set(recipe.seeds)) != len(recipe.seeds):
         raise InputError(f"seeds are {recipe.seeds}; one or more are needed, each once.")

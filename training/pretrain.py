@@ -1,6 +1,5 @@
 """Pretrain a model on masked tokens: `accelerate launch -m training.pretrain --config RECIPE`."""
 
-import contextlib
 import dataclasses
 import sys
 import threading
@@ -26,7 +25,6 @@ from transformers import (
 
 # The last of these are nearly those of a fine-tuning: both trainings use the same rooms, and each says which.
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import only_writer
 from grover_hf._internals.progress import bars_on_terminals_only, on_a_terminal
 from grover_hf.corpus.facts import DatasetFacts, choose_config
 from grover_hf.corpus.row_choice import evenly_spaced_rows
@@ -48,6 +46,7 @@ from training.runs.folder import (
     JsonLinesLog,
     begin_run,
     is_begun,
+    only_training,
     require_own_run,
     require_same_run,
     science_of,
@@ -55,7 +54,6 @@ from training.runs.folder import (
 from training.runs.launch import (
     batch_shape,
     memory_explained,
-    require_positive,
     require_processes,
     run_script,
     sigterm_noted,
@@ -162,14 +160,14 @@ def pretrain(recipe: PretrainRecipe) -> PretrainingReport | None:
 
     SIGTERM ends it after its step; once it is trained, it is evaluated and written all the same.
     """
-    with sigterm_noted() as sigterm, contextlib.ExitStack() as held:
-        return _pretrain(recipe, sigterm, held)
+    arguments = _checked_launch(recipe)
+    with sigterm_noted() as sigterm, only_training(Path(recipe.output), arguments):
+        return _pretrain(recipe, arguments, sigterm)
 
 
 def _pretrain(
-    recipe: PretrainRecipe, sigterm: threading.Event, held: contextlib.ExitStack
+    recipe: PretrainRecipe, arguments: TrainingArguments, sigterm: threading.Event
 ) -> PretrainingReport | None:
-    arguments = _checked_launch(recipe)
     inputs = _open_inputs(recipe, arguments)
     model = _model(recipe, len(inputs.encoder.tokens))
     for name, windows in (("train", inputs.train), ("test", inputs.test)):
@@ -177,7 +175,7 @@ def _pretrain(
     if arguments.process_index == 0 and arguments.device.type == "cpu":
         warn_of_days_on_a_cpu(recipe, inputs.train.lengths, len(inputs.encoder.tokens), arguments.world_size)
     depends_on = _what_it_depends_on(recipe, inputs.facts, arguments.world_size)
-    checkpoint, destination = _prepare_folder(recipe, depends_on, arguments, held)
+    checkpoint, destination = _prepare_folder(recipe, depends_on, arguments)
     trainer = _trainer(recipe, inputs, model, arguments, depends_on)
     trainer.sigterm = sigterm
     report = _report(recipe, inputs, model, arguments.world_size)
@@ -211,10 +209,6 @@ class _Inputs:
 
 def _checked_launch(recipe: PretrainRecipe) -> TrainingArguments:
     """Return the Trainer's arguments for a recipe and a launch that go together; say on what it computes."""
-    require_positive(
-        batch_size=recipe.batch_size, per_device_batch_size=recipe.per_device_batch_size,
-        max_steps=recipe.max_steps, keep_checkpoints=recipe.keep_checkpoints,
-    )
     shape = batch_shape(recipe.batch_size, recipe.per_device_batch_size, world_size())
     arguments = _training_arguments(recipe, *shape)
     require_processes(
@@ -238,16 +232,11 @@ def _open_inputs(recipe: PretrainRecipe, arguments: TrainingArguments) -> _Input
 
 
 def _prepare_folder(
-    recipe: PretrainRecipe, depends_on: dict[str, Any], arguments: TrainingArguments, held: contextlib.ExitStack
+    recipe: PretrainRecipe, depends_on: dict[str, Any], arguments: TrainingArguments
 ) -> tuple[Path | None, Destination | None]:
-    """Make the folder of the run, or find the checkpoint to go on from; return that, and where to push to.
-
-    While `held` is open, no other process of this machine writes there.
-    """
+    """Make the folder of the run, or find the checkpoint to go on from; return that, and where to push to."""
     run, first = Path(recipe.output), arguments.process_index == 0
     with arguments.main_process_first(desc="output folder"):
-        if first:
-            held.enter_context(only_writer(run))
         checkpoint = _checkpoint(recipe, run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
             given = [recipe.dataset, recipe.tokenizer]
@@ -317,11 +306,12 @@ def _report(
 def _write_results(
     recipe: PretrainRecipe, encoder: Encoder, trainer: PretrainTrainer, report: PretrainingReport, example: str
 ) -> None:
-    """Write `metrics.json` and the model with its card, and print the scores."""
+    """Write the model with its card, and `metrics.json`; print the scores."""
     run, metrics = Path(recipe.output), report.metrics
-    write_metrics(run, report)
     card = pretrained_card(report, dataclasses.asdict(recipe), encoder.name, example)
     _write_model(trainer, encoder, run, card)
+    # The last file, for it says that the run is finished.
+    write_metrics(run, report)
     if metrics["n_masked"]:
         print(
             f"{run}: masked-token accuracy {metrics['accuracy']:.4f} (top 10 %: "
@@ -422,8 +412,8 @@ def _checkpoint(recipe: PretrainRecipe, run: Path, depends_on: dict[str, Any], *
             "--overwrite true; save_steps says how often one is written."
         )
     require_same_run(newest, read_manifest(newest)["run"], depends_on)
-    if (run / "metrics.json").exists() and (run / "model").exists():
-        raise InputError(f"{run} is finished: it has metrics.json and model.")
+    if (run / "metrics.json").exists():
+        raise InputError(f"{run} is finished: it has metrics.json.")
     return newest
 
 

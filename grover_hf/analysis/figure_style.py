@@ -14,7 +14,9 @@ from grover_hf.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".pdf", ".svg")
+_BEGINS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+"""How a file of each format begins."""
+FORMATS = tuple(_BEGINS)
 
 BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"
 GREY, DARK = "#8a929b", "#333333"
@@ -78,9 +80,6 @@ def legend_above(figure: Any, axes: Any, **options: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), **options)
-
-
-_BEGINS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
 
 def require_figure(path: Path) -> None:

@@ -42,13 +42,12 @@ def export_tokenizer(
 ) -> None:
     """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
     from grover_hf._internals.outputs import require_writable
-    from grover_hf.tokenization.export import save_tokenizer, vocabulary_encoder
+    from grover_hf.tokenization.export import TOKENIZER_FILES, save_tokenizer, vocabulary_encoder
 
     encoder = vocabulary_encoder(merges, cycles, kmer)
-    require_writable(
-        output, overwrite=overwrite, marker="tokenizer.json",
-        contents=["tokenizer_config.json", "special_tokens_map.json"], inputs=[merges] if merges else [],
-    )
+    marker, *others = TOKENIZER_FILES
+    inputs = [merges] if merges else []
+    require_writable(output, overwrite=overwrite, marker=marker, contents=others, inputs=inputs)
     save_tokenizer(encoder, output)
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 

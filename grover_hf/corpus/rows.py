@@ -12,7 +12,7 @@ _PATTERN = set("[]*?")
 
 
 def require_plain_name(folder: str | Path) -> None:
-    """Raise `InputError` if a folder's name is a pattern: `datasets` would read whatever matches it."""
+    """Raise `InputError` if `datasets` takes a folder's name for a pattern or an address, and reads others."""
     if "::" in str(folder):
         raise InputError(f"{folder}: load_dataset takes a name with :: for an address. Name another one.")
     if odd := sorted(set(str(Path(folder).resolve())) & _PATTERN):

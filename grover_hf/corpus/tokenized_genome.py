@@ -50,18 +50,18 @@ from grover_hf.genome.chromosome_names import require_chromosome
 from grover_hf.genome.intervals import Interval
 from grover_hf.genome.reference import ReferenceGenome, update_genome_digest
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tokenization.export import encoder_named, load_encoder, save_tokenizer
+from grover_hf.tokenization.export import TOKENIZER_FILES, encoder_named, load_encoder, save_tokenizer
 from grover_hf.tokenization.identity import require_same_vocabulary
 from grover_hf.tokenization.special_tokens import UNK_ID
 from grover_hf.tokenization.vocabulary import spelled
 
 _BASES_A_TASK = 1 << 20
 _SEGMENTS_A_TASK = 4_096
-_CONTENTS = ("*.npy", "ids.uint16", "tokenizer", "tokenizer/*.json")
 _TASKS_A_THREAD = 4
 """What threads are given at once: a million short segments must not wait in memory all together."""
 ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 """The files beside `corpus.json`, and the folder `tokenizer`."""
+_CONTENTS = (*ARRAYS, "tokenizer", *(f"tokenizer/{name}" for name in TOKENIZER_FILES))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

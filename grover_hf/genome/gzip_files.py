@@ -23,12 +23,24 @@ class Bar(Protocol):
     def update(self, n: float | None = 1) -> object: ...
 
 
-def file_bytes(path: Path) -> bytes:
-    """Return what a file holds, inflated if it is gzip, whatever its name.
+def file_text(path: Path) -> str:
+    """Return the text of a file, inflated if it is gzip, whatever its name, without a byte order mark.
 
     Raises:
-        InputError: If it cannot be read, or was cut short.
+        InputError: If it cannot be read, was cut short, is not text in UTF-8, or has a zero byte, where some
+            readers stop.
     """
+    try:
+        text = _bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read as text: {error}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{path} cannot be read as text: it has a zero byte in line {line}.")
+    return text
+
+
+def _bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -38,24 +50,8 @@ def file_bytes(path: Path) -> bytes:
     if not data.startswith(GZIP_MAGIC):
         return data
     out = io.BytesIO()
-    _inflate(path, io.BytesIO(data), out, int)
+    _inflate(path, io.BytesIO(data), out, lambda _: None)
     return out.getvalue()
-
-
-def file_text(path: Path) -> str:
-    """Return the text of a file, plain or gzip, without a byte order mark.
-
-    Raises:
-        InputError: As `file_bytes`, and if it is not text in UTF-8, or has a zero byte, where some readers stop.
-    """
-    try:
-        text = file_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path} cannot be read as text: it has a zero byte in line {line}.")
-    return text
 
 
 def inflate(path: Path, output: Path, bar: Bar) -> None:
@@ -75,7 +71,7 @@ def inflate(path: Path, output: Path, bar: Bar) -> None:
         _inflate(path, packed, out, bar.update)
 
 
-def _inflate(path: Path, packed: BinaryIO, out: BinaryIO, update: Callable[..., object]) -> None:
+def _inflate(path: Path, packed: BinaryIO, out: BinaryIO, update: Callable[[int], object]) -> None:
     is_bgzip = _is_bgzip(packed.read(18))
     packed.seek(0)
     end = 0
@@ -100,7 +96,7 @@ def _inflate(path: Path, packed: BinaryIO, out: BinaryIO, update: Callable[..., 
 
 
 def _inflate_member(
-    path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO, update: Callable[..., object]
+    path: Path, packed: BinaryIO, waiting: bytes, out: BinaryIO, update: Callable[[int], object]
 ) -> bytes:
     """Write the member that begins with the bytes in `waiting`; return those read beyond it."""
     member = zlib.decompressobj(wbits=31)

@@ -23,9 +23,9 @@ from grover_hf.hub.metadata import metadata_problems
 from grover_hf.hub.publish import Publication
 from grover_hf.hub.sentence_files import SENTENCE_FILES, sentence_files
 from grover_hf.inference.endpoint_source import handler_requirements, handler_source
-from grover_hf.tokenization.export import load_encoder, portable_config
+from grover_hf.tokenization.export import TOKENIZER_FILES, load_encoder, portable_config
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+_TOKENIZER_FILES = (*TOKENIZER_FILES, "vocab.txt")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")

@@ -296,7 +296,7 @@ def read_metrics(run: Path, kind: type[Report] = Report) -> Report:
 
     Raises:
         InputError: If there is none, it is of another kind or schema, a field is missing or wrong, or a score
-            is out of its range.
+            or a number of rows is out of its range, or an interval none.
     """
     path = run / FILE_NAME
     try:
@@ -308,6 +308,13 @@ def read_metrics(run: Path, kind: type[Report] = Report) -> Report:
     report = record_of(_kind_of(content), content, path)
     _require_ranges(report.metrics, f"{path}: metrics")
     _require_ranges(report.ci95, f"{path}: ci95")
+    for name, value in report.ci95.items():
+        numbers = _numbers(value)
+        if len(numbers) % 2 or any(high < low for low, high in zip(numbers[::2], numbers[1::2], strict=True)):
+            raise InputError(f"{path}: ci95: {name} is {value}; an interval has a lower end and an upper one.")
+    for name in ("n_rows", "n_windows"):
+        if (n := getattr(report, name, 1)) < 1:
+            raise InputError(f"{path}: {name} is {n}; a score is of one or more.")
     if not isinstance(report, kind):
         raise InputError(f"{path} is a {type(report).__name__}; a {kind.__name__} is needed here.")
     return report

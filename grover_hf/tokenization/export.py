@@ -24,10 +24,12 @@ from grover_hf.tokenization.kmer import KmerEncoder
 from grover_hf.tokenization.merges import MergeTable
 from grover_hf.tokenization.special_tokens import N_SPECIAL, SPECIAL_TOKENS
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+"""What a tokenizer's folder has; the first one marks it."""
 _N_CHECKED = 400
 """Sequences on which a tokenizer that is written otherwise must give our ids."""
-_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-"""What the class for any tokenizer.json is called by transformers 4 and 5."""
+_CLASS, _CLASS_OF_5 = "PreTrainedTokenizerFast", "TokenizersBackend"
+"""What the class for any tokenizer.json is called by transformers 4, which 5 knows too, and by 5 alone."""
 _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
 
 
@@ -39,11 +41,12 @@ def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
 
 def write_tokenizer_files(encoder: Encoder, folder: Path) -> None:
     """Write the tokenizer's files into an existing folder, a model's folder say."""
-    encoder.backend().save(str(folder / "tokenizer.json"))
-    config = {**SETTINGS, "tokenizer_class": "PreTrainedTokenizerFast"}
+    file, *settings = TOKENIZER_FILES
+    encoder.backend().save(str(folder / file))
+    config = {**SETTINGS, "tokenizer_class": _CLASS}
     special = {name: SETTINGS[name] for name in SPECIAL_NAMES}
-    for name, content in (("tokenizer_config", config), ("special_tokens_map", special)):
-        (folder / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    for name, content in zip(settings, (config, special), strict=True):
+        (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def portable_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +55,8 @@ def portable_config(config: dict[str, Any]) -> dict[str, Any]:
     Transformers 5 writes a class that 4 does not know, and both may write the folder they read from.
     """
     made = {name: value for name, value in config.items() if name not in _OF_THIS_MACHINE}
-    if made.get("tokenizer_class") == "TokenizersBackend":
-        made["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if made.get("tokenizer_class") == _CLASS_OF_5:
+        made["tokenizer_class"] = _CLASS
         made.pop("backend", None)
     return made
 
@@ -109,9 +112,9 @@ def _require_own_class(folder: Path) -> None:
         settings = read_json_object(path)
     except FileNotFoundError:
         return
-    made = settings.get("tokenizer_class", _CLASSES[0])
-    if made not in _CLASSES:
-        raise InputError(f"{path}: its tokenizer_class is {made!r}; it must be {' or '.join(_CLASSES)}.")
+    made = settings.get("tokenizer_class", _CLASS)
+    if made not in (_CLASS, _CLASS_OF_5):
+        raise InputError(f"{path}: its tokenizer_class is {made!r}; it must be {_CLASS} or {_CLASS_OF_5}.")
     added = settings.get("added_tokens_decoder") or {}
     if odd := [token for token in _contents(added) if token not in SPECIAL_TOKENS]:
         raise InputError(f"{path} adds the token {odd[0]!r}, which is not in the vocabulary.")

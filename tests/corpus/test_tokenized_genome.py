@@ -309,10 +309,12 @@ def test_what_others_put_into_the_folder_of_the_tokenizer_is_never_replaced(writ
     genome = ReferenceGenome(write_fasta(TINY))
     path = TokenizedGenome.build(genome, encoder, tmp_path / "corpus").path
     TokenizedGenome.build(genome, encoder, path, overwrite=True)
-    (path / "tokenizer" / "notes.md").write_text("mine")
-    with pytest.raises(InputError, match="it has tokenizer/notes.md, which this command did not make"):
-        TokenizedGenome.build(genome, encoder, path, overwrite=True)
-    assert (path / "tokenizer" / "notes.md").read_text() == "mine"
+    for name in ("tokenizer/notes.md", "tokenizer/mine.json", "embeddings.npy"):
+        (path / name).write_text("mine")
+        with pytest.raises(InputError, match=f"it has {name}, which this command did not make"):
+            TokenizedGenome.build(genome, encoder, path, overwrite=True)
+        assert (path / name).read_text() == "mine"
+        (path / name).unlink()
 
 
 def test_two_chromosomes_of_one_name_are_refused(simulated, tmp_path):

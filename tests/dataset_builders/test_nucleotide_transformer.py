@@ -102,6 +102,18 @@ def test_parquet_that_is_none_is_refused(source, tmp_path, content):
         prepare(plan(source, "enhancers"), tmp_path / "out")
 
 
+def test_parquet_whose_pages_are_damaged_is_named(source, tmp_path):
+    path = source / "enhancers" / "test.parquet"
+    (source / "enhancers" / "test.fna").unlink()
+    rows = pd.DataFrame(records(40, 1), columns=["name", "sequence", "label"])
+    rows.to_parquet(path, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[200:600] = bytes(400)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="test.parquet is not a Parquet file"):
+        prepare(plan(source, "enhancers"), tmp_path / "out")
+
+
 def test_parquet_with_labels_that_are_no_integers_and_fasta_that_is_no_text_are_refused(source, tmp_path):
     (source / "enhancers" / "test.fna").write_bytes(b">x\xe9|0\nACGT\n")
     with pytest.raises(InputError, match="test.fna cannot be read as text"):

@@ -80,6 +80,14 @@ def test_a_score_that_cannot_be_one_is_refused_by_name(tmp_path, changes, messag
 
 
 def test_intervals_and_lists_of_scores_have_the_ranges_of_their_scores(tmp_path):
+    for changed, message in (
+        ({"ci95": {"mcc": (0.4, 0.2)}}, r"ci95: mcc is \(0.4, 0.2\); an interval has a lower end"),
+        ({"ci95": {"mcc": (0.4,)}}, "an interval has|must be"),
+        ({"n_rows": -5}, "n_rows is -5; a score is of one"),
+    ):
+        write_metrics(tmp_path, baseline_report(**changed))
+        with pytest.raises(InputError, match=message):
+            read_metrics(tmp_path)
     write_metrics(tmp_path, baseline_report(ci95={"mcc": (-1.5, 0.2)}))
     with pytest.raises(InputError, match="ci95: mcc is -1.5"):
         read_metrics(tmp_path)

@@ -1,8 +1,9 @@
 """The folder of a run: `recipe.yaml  metrics.json  log.jsonl  checkpoints/  model/`."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from grover_hf._internals.files import atomic_folder, atomic_write
-from grover_hf._internals.outputs import require_writable
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf.errors import InputError
 from training.runs.recipe import read_yaml
 
@@ -33,24 +34,42 @@ def require_own_run(run: Path, recipe: Any, *, contents: Sequence[str], inputs: 
         contents: Patterns of what a run of this kind writes beside its recipe.
         inputs: What is read.
     """
-    path = run / "recipe.yaml"
-    if path.exists() and not recipe.overwrite and not (run / "metrics.json").exists():
+    has_recipe = (run / "recipe.yaml").exists()
+    is_own = has_recipe and _is_of(run / "recipe.yaml", recipe)
+    if is_own and not recipe.overwrite and not (run / "metrics.json").exists():
         raise InputError(
             f"{run} is there already, and not finished: say --resume true to go on with it, or --overwrite to "
             "begin anew; or name another --output."
         )
     require_writable(run, overwrite=recipe.overwrite, marker="recipe.yaml", contents=contents, inputs=inputs)
-    if not path.exists():
-        return
-    try:
-        before = read_yaml(path)
-    except InputError:
-        before = None
-    if before is None or not before.keys() <= {field.name for field in dataclasses.fields(recipe)}:
+    if has_recipe and not is_own:
         raise InputError(
             f"{run} is not replaced: its recipe.yaml is not of this command. Name another --output, or remove it "
             "yourself."
         )
+
+
+def _is_of(path: Path, recipe: Any) -> bool:
+    """Say whether a recipe is one of the same kind."""
+    try:
+        return read_yaml(path).keys() <= {field.name for field in dataclasses.fields(recipe)}
+    except InputError:
+        return False
+
+
+@contextlib.contextmanager
+def only_training(run: Path, arguments: TrainingArguments) -> Iterator[None]:
+    """Keep other processes of this machine out of the folder of a run.
+
+    Args:
+        run: The folder.
+        arguments: Of a process of the training; the first one holds the folder for all.
+
+    Raises:
+        InputError: If another process is writing there.
+    """
+    with only_writer(run) if arguments.process_index == 0 else contextlib.nullcontext():
+        yield
 
 
 def begin_run(run: Path, recipe: dict[str, Any], inputs: dict[str, str | None] | None = None) -> None:

@@ -14,9 +14,11 @@ from training.runs.launch import scheduler_type
 from training.runs.recipe import recipe_field
 
 _RANGES: dict[str, tuple[int, float]] = {
+    **dict.fromkeys(("batch_size", "per_device_batch_size", "max_steps", "keep_checkpoints"), (1, math.inf)),
+    **dict.fromkeys(("epochs", "max_tokens", "eval_windows"), (1, math.inf)),
     **dict.fromkeys(("learning_rate", "adam_epsilon", "weight_decay", "max_grad_norm"), (0, math.inf)),
     **dict.fromkeys(("warmup_steps", "workers", "save_steps", "lora_rank"), (0, math.inf)),
-    **dict.fromkeys(("adam_beta1", "adam_beta2", "dropout"), (0, 1)), "max_tokens": (1, math.inf),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "dropout"), (0, 1)),
     **dict.fromkeys(("seed", "seeds"), (0, 1 << 32)),
 }
 """Of the fields that a training may have: the lowest value, and what is larger than all."""
@@ -29,6 +31,7 @@ class TrainingRecipe:
     Raises:
         InputError: If a number is out of its range.
     """
+
     output: str = recipe_field("folder of the run")
     learning_rate: float = recipe_field("peak learning rate")
     batch_size: int = recipe_field("examples a step, over all processes")

@@ -85,15 +85,10 @@ def gather(folders: Iterable[Path]) -> list[Result]:
     folders = list(folders)
     runs = {path.parent for folder in folders for path in Path(folder).rglob("metrics.json")}
     reports = [(run, read_metrics(run)) for run in sorted(runs)]
-    of_tasks = [
-        (run, report) for run, report in reports
+    rows = [
+        _row(run, report) for run, report in reports
         if isinstance(report, FinetuningReport | BaselineReport) and "mcc" in report.metrics
     ]
-    try:
-        rows = [_row(run, report) for run, report in of_tasks]
-    except KeyError as error:
-        run = next(run for run, report in of_tasks if not _is_complete(report))
-        raise InputError(f"{run}/metrics.json has no {error.args[0]}, or no interval of it.") from None
     if not rows:
         raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
     return sorted(rows, key=lambda row: (row.task, row.dataset, row.model, row.folder))
@@ -140,6 +135,8 @@ def model_name(model: FinetunedModel | BaselineModel) -> str:
 
 def _row(run: Path, report: FinetuningReport | BaselineReport) -> Result:
     metrics, dataset = report.metrics, report.dataset
+    if missing := {"accuracy", "auroc"} - metrics.keys() or {"mcc"} - report.ci95.keys():
+        raise InputError(f"{run}/metrics.json has no {missing.pop()}, or no interval of it.")
     low, high = report.ci95["mcc"]
     of_model, of_tfidf = _papers(report)
     kind = report.model.kind if isinstance(report.model, BaselineModel) else None
@@ -162,10 +159,6 @@ def _papers(report: FinetuningReport | BaselineReport) -> tuple[PaperScore | Non
     # dot in their name, are not the paper's.
     is_papers = "." not in (dataset.config or "")
     return PAPER.get((dataset.builder or "", report.task), (None, None)) if is_papers else (None, None)
-
-
-def _is_complete(report: FinetuningReport | BaselineReport) -> bool:
-    return {"accuracy", "auroc"} <= report.metrics.keys() and "mcc" in report.ci95
 
 
 def _is_outside(value: float, interval: tuple[float, float]) -> bool:
