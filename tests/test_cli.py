@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from grover_hf import cli
 from grover_hf.cli.printing import log_on_stdout
@@ -128,6 +130,22 @@ def test_the_verbs_lead_from_fasta_to_a_dataset(grover, simulated_fasta, tmp_pat
     assert grover("build", "genome-windows", "--corpus", corpus, "--output", tmp_path / "w")[0] == 0
     assert (tmp_path / "w" / "bpe-100.by-block" / "facts.json").exists()
     assert "| organism | Homo sapiens (taxon 9606), hg19 |" in (tmp_path / "w" / "README.md").read_text()
+
+
+def test_a_tokenizer_that_is_not_ours_is_not_replaced(grover, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert grover("export-tokenizer", "--kmer", 3, "--output", ours)[0] == 0
+    assert grover("export-tokenizer", "--kmer", 4, "--output", ours)[0] == 1
+    assert grover("export-tokenizer", "--kmer", 4, "--output", ours, "--overwrite")[0] == 0
+    Tokenizer(WordLevel({"[UNK]": 0, "gene": 1}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    theirs.mkdir()
+    (tmp_path / "tokenizer.json").rename(theirs / "tokenizer.json")
+    (theirs / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    before = (theirs / "tokenizer.json").read_bytes()
+    code, _, err = grover("export-tokenizer", "--kmer", 4, "--output", theirs, "--overwrite")
+    assert code == 1
+    assert "theirs is not replaced: it is no tokenizer of ours" in err
+    assert (theirs / "tokenizer.json").read_bytes() == before
 
 
 def test_changed_ids_of_a_corpus_are_not_counted(grover, simulated_fasta, tmp_path):

@@ -41,13 +41,10 @@ def export_tokenizer(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a tokenizer that AutoTokenizer loads on transformers 4 and 5."""
-    from grover_hf._internals.outputs import require_writable
-    from grover_hf.tokenization.export import TOKENIZER_FILES, save_tokenizer, vocabulary_encoder
+    from grover_hf.tokenization.export import require_replaceable, save_tokenizer, vocabulary_encoder
 
     encoder = vocabulary_encoder(merges, cycles, kmer)
-    marker, *others = TOKENIZER_FILES
-    inputs = [merges] if merges else []
-    require_writable(output, overwrite=overwrite, marker=marker, contents=others, inputs=inputs)
+    require_replaceable(output, overwrite=overwrite, inputs=[merges] if merges else [])
     save_tokenizer(encoder, output)
     print(f"{output}: {encoder.name}, {len(encoder.tokens)} token ids")
 

@@ -8,13 +8,14 @@ tokenizer makes transformers choose WordPiece, and every sequence silently becom
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from grover_hf._internals.files import atomic_folder
-from grover_hf._internals.outputs import only_writer
+from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.records import read_json_object
 from grover_hf.errors import InputError
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
@@ -31,6 +32,27 @@ _N_CHECKED = 400
 _CLASS, _CLASS_OF_5 = "PreTrainedTokenizerFast", "TokenizersBackend"
 """What the class for any tokenizer.json is called by transformers 4, which 5 knows too, and by 5 alone."""
 _OF_THIS_MACHINE = {"_name_or_path", "name_or_path", "is_local"}
+
+
+def require_replaceable(folder: Path, *, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Raise `InputError` if a folder may not become a tokenizer's: it is there, or not ours.
+
+    Args:
+        folder: What will be written.
+        overwrite: Whether a tokenizer of ours may be replaced.
+        inputs: What is read.
+    """
+    marker, *others = TOKENIZER_FILES
+    require_writable(folder, overwrite=overwrite, marker=marker, contents=others, inputs=inputs)
+    if (folder / marker).exists():
+        # The three files carry no maker's name, and any tokenizer on the Hub has them.
+        try:
+            load_encoder(folder)
+        except InputError as error:
+            raise InputError(
+                f"{folder} is not replaced: it is no tokenizer of ours ({error}) Name another --output, or remove "
+                "it yourself."
+            ) from None
 
 
 def save_tokenizer(encoder: Encoder, folder: str | Path) -> None:
