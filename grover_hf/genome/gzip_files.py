@@ -28,15 +28,16 @@ def file_text(path: Path) -> str:
 
     Raises:
         InputError: If it cannot be read, was cut short, is not text in UTF-8, or has a zero byte, where some
-            readers stop.
+            readers stop, or a second byte order mark, which would become part of a field.
     """
     try:
         text = _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path} cannot be read as text: it has a zero byte in line {line}.")
+    for sign, what in (("\0", "a zero byte"), ("\ufeff", "a byte order mark, of a file joined to another,")):
+        if sign in text:
+            line = text.count("\n", 0, text.index(sign)) + 1
+            raise InputError(f"{path} cannot be read as text: it has {what} in line {line}.")
     return text
 
 

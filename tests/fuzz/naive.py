@@ -74,11 +74,12 @@ def gzip(data: bytes) -> bytes:
 def text(data: bytes) -> list[str]:
     """Return the lines that are not blank."""
     try:
-        lines = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        whole = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed("not text") from error
-    if b"\0" in data:
-        raise Malformed("a zero byte")
+    if "\0" in whole or "\ufeff" in whole:
+        raise Malformed("a zero byte, or a byte order mark that is not the file's")
+    lines = whole.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [line for line in lines if line.strip()]
 
 

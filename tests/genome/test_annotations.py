@@ -142,6 +142,12 @@ def test_a_zero_byte_is_no_text(write):
         read_intervals(write("chrom\tstart\tend\n\x00wser\t5\t9\n", "t.tsv"))
 
 
+def test_a_byte_order_mark_of_a_file_joined_to_another_is_no_text(write):
+    assert len(read_intervals(write("\ufeffchrom\tstart\tend\nchr1\t5\t9\n", "t.tsv"))) == 1
+    with pytest.raises(InputError, match="t.tsv cannot be read as text: it has a byte order mark.* in line 3"):
+        read_intervals(write("chrom\tstart\tend\nchr1\t5\t9\n\ufeffchr1\t5\t9\n", "t.tsv"))
+
+
 def test_granges_tables_count_from_one_where_their_width_says_so(write, caplog):
     header = "seqnames\tstart\tend\twidth\tstrand\tlabel\n"
     closed = read_intervals(write(header + "chr1\t51\t90\t40\t+\ta\nchr1\t1\t1\t1\t*\tb\n", "t.tsv"))
