@@ -34,11 +34,11 @@ from grover_hf.hub.cards import masked_example, pretrained_card
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.masked_token import masked_token_metrics
 from grover_hf.metrics.report import DatasetIdentity, PretrainedModel, PretrainingReport, write_metrics
-from grover_hf.model import grover_config
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
-from training.data.padding_free import PaddingFreeCollator, padding_free_attention
+from training.data.padding_free import PaddingFreeCollator
 from training.data.window_batches import WholeBatches, WindowDataset
+from training.masked_model import begin, digest_of_given, new_masked_model
 from training.runs.checkpoints import is_sealed, newest_whole, read_manifest
 from training.runs.cost import warn_of_days_on_a_cpu
 from training.runs.device import say_device
@@ -81,6 +81,11 @@ class PretrainRecipe(TrainingRecipe):
     p_mask: float = recipe_field("share of those that become [MASK]")
     p_random: float = recipe_field("share of those that become a random token")
     dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
+    initialization: str = recipe_field(
+        "weights to begin with: stock, neighbour_heads, neighbour_counts (docs/training.md)", default="stock"
+    )
+    tie_embeddings: bool = recipe_field("the output embedding is that of the input, as in BERT", default=True)
+    init_from: str | None = recipe_field("folder of a model to begin from, of the same vocabulary", default=None)
     seed: int = recipe_field("seed for weights, order of windows, masks and dropout", default=0)
     save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
     keep_checkpoints: int = recipe_field("how many checkpoints stay", default=2)
@@ -169,13 +174,15 @@ def _pretrain(
     recipe: PretrainRecipe, arguments: TrainingArguments, sigterm: threading.Event
 ) -> PretrainingReport | None:
     inputs = _open_inputs(recipe, arguments)
-    model = _model(recipe, len(inputs.encoder.tokens))
+    model = new_masked_model(recipe, inputs.encoder)
     for name, windows in (("train", inputs.train), ("test", inputs.test)):
         _require_room(windows, model.config.max_position_embeddings, f"{recipe.dataset}, {name}")
     if arguments.process_index == 0 and arguments.device.type == "cpu":
         warn_of_days_on_a_cpu(recipe, inputs.train.lengths, len(inputs.encoder.tokens), arguments.world_size)
     depends_on = _what_it_depends_on(recipe, inputs.facts, arguments.world_size)
     checkpoint, destination = _prepare_folder(recipe, depends_on, arguments)
+    if checkpoint is None:
+        begin(model, recipe, inputs.train.store)
     trainer = _trainer(recipe, inputs, model, arguments, depends_on)
     trainer.sigterm = sigterm
     report = _report(recipe, inputs, model, arguments.world_size)
@@ -239,7 +246,7 @@ def _prepare_folder(
     with arguments.main_process_first(desc="output folder"):
         checkpoint = _checkpoint(recipe, run, depends_on, warn=first) if recipe.resume else None
         if first and not recipe.resume:
-            given = [recipe.dataset, recipe.tokenizer]
+            given = [recipe.dataset, recipe.tokenizer, *([recipe.init_from] if recipe.init_from else [])]
             require_own_run(run, recipe, contents=_CONTENTS, inputs=given)
         destination = _destination(recipe) if first else None
         if first and checkpoint is None:
@@ -361,19 +368,6 @@ def _open_windows(recipe: PretrainRecipe, facts: DatasetFacts) -> tuple[WindowDa
     return WindowDataset(splits["train"]), WindowDataset(splits["test"], rows)
 
 
-def _model(recipe: PretrainRecipe, vocab_size: int) -> BertForMaskedLM:
-    config = grover_config(
-        vocab_size, recipe.size,  # type: ignore[arg-type]
-        hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
-        attn_implementation=padding_free_attention(recipe.attention) if recipe.padding_free else recipe.attention,
-    )
-    transformers.set_seed(recipe.seed)
-    try:
-        return BertForMaskedLM(config)
-    except (ValueError, ImportError) as error:
-        raise InputError(f"attention is {recipe.attention!r}, which cannot be used here: {error}") from error
-
-
 def _require_room(windows: WindowDataset, n_positions: int, what: str) -> None:
     """Raise `InputError` if a window is longer than the model is, with [CLS] and [SEP]."""
     longest = windows.lengths.max()
@@ -389,6 +383,7 @@ def _what_it_depends_on(recipe: PretrainRecipe, facts: DatasetFacts, world: int)
     fields = science_of(dataclasses.asdict(recipe))
     read = {
         "dataset": facts.sha256, "dataset_config": facts.config, "tokenizer": facts.vocabulary_sha256,
+        "init_from": digest_of_given(recipe),
     }
     return {**fields, **read, "processes": world}
 

@@ -35,6 +35,26 @@ class NeighbourCounts:
         return self.singles.size
 
 
+def count_pairs(
+    input_ids: NDArray[np.uint16], borders: NDArray[np.int64], vocab_size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count tokens and pairs of neighbouring tokens within windows; 15 ns a token.
+
+    Args:
+        input_ids: Token ids of all windows, one after another, shape (n_tokens,); they may be memory-mapped.
+        borders: Where each window begins, and the end, shape (n_windows + 1,).
+        vocab_size: Number of token ids.
+
+    Returns:
+        Occurrences of each token, shape (V,), and of each left with each right token, shape (V, V).
+    """
+    used = np.ones(len(borders) - 1, np.bool_)
+    singles = np.zeros(vocab_size, np.int64)
+    pairs, outer_pairs = np.zeros((2, vocab_size, vocab_size), np.int64)
+    _count_pairs(input_ids, borders, used, singles, pairs, outer_pairs.reshape(-1))
+    return singles, pairs
+
+
 def count_neighbours(
     input_ids: NDArray[np.uint16], borders: NDArray[np.int64], vocab_size: int, *,
     used: NDArray[np.bool_] | None = None, buffer_tokens: int = _BUFFER_TOKENS,

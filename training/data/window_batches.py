@@ -25,16 +25,16 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
     """
 
     def __init__(self, store: WindowStore, rows: NDArray[np.int64] | None = None) -> None:
-        self._store = store
+        self.store = store
         self._rows = rows
 
     def __len__(self) -> int:
-        return len(self._store) if self._rows is None else len(self._rows)
+        return len(self.store) if self._rows is None else len(self._rows)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Length of each window in tokens, shape (n,)."""
-        return self._store.lengths if self._rows is None else self._store.lengths[self._rows]
+        return self.store.lengths if self._rows is None else self.store.lengths[self._rows]
 
     def longest_window(self) -> NDArray[np.uint16]:
         """Return the token ids of the longest window, of the first one if several are as long."""
@@ -48,8 +48,8 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
         """Return the windows of a batch; the DataLoader hands them to its collator as they are."""
         epochs, examples = np.divmod(np.array(keys), len(self))
         rows = examples if self._rows is None else self._rows[examples]
-        borders = self._store.borders
-        return Windows(self._store.input_ids, borders[rows], borders[rows + 1], epochs, examples)
+        borders = self.store.borders
+        return Windows(self.store.input_ids, borders[rows], borders[rows + 1], epochs, examples)
 
 
 class WholeBatches(torch.utils.data.Sampler[int]):
