@@ -1,4 +1,4 @@
-"""The architecture: a stock `BertConfig`, so that AutoModel needs no code of ours."""
+"""The architecture: a stock configuration of transformers, so that AutoModel needs no code of ours."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from grover_hf._internals.files import sha256_of_files
 from grover_hf.errors import InputError
-from grover_hf.tokenization.special_tokens import MODEL_MAX_LENGTH, PAD_ID
+from grover_hf.tokenization.special_tokens import CLS_ID, MODEL_MAX_LENGTH, PAD_ID, SEP_ID
 
 if TYPE_CHECKING:
-    from transformers import BertConfig
+    from transformers import PretrainedConfig
 
 Size = Literal["base", "small", "tiny"]
+Architecture = Literal["bert", "modernbert"]
+ARCHITECTURES = ("bert", "modernbert")
 
 _SIZES: dict[str, dict[str, int]] = {
     # The published checkpoint (config.json of PoetschLab/GROVER at 6b22311): BERT-base.
@@ -36,19 +38,27 @@ def weights_sha256(folder: Path) -> str:
     return sha256_of_files(sorted([*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]))
 
 
-def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) -> BertConfig:
+def grover_config(
+    vocab_size: int = 609, size: Size = "base", architecture: Architecture = "bert", *, dropout: float = 0.1,
+    **changes: Any,
+) -> PretrainedConfig:
     """Return the configuration of a GROVER model.
 
-    "base" is the architecture of the published checkpoint: BERT-base with 512 positions and
+    "base" of "bert" is the architecture of the published checkpoint: BERT-base with 512 positions and
     dropout 0.1 (the paper's text says 0.5; the checkpoint decides, see docs/readings.md).
+
+    "modernbert" is that of Warner et al. 2024: rotary positions, gated feed-forward networks, two layers of three
+    that attend to 64 tokens on each side, normalization before each block. It has as many parameters.
 
     Args:
         vocab_size: Number of token ids: 609 for 600 cycles.
         size: "base", "small" or "tiny".
-        changes: Fields of `BertConfig` to set otherwise.
+        architecture: "bert" or "modernbert".
+        dropout: Of hidden layers and attention.
+        changes: Other fields of `BertConfig` or `ModernBertConfig`.
 
     Raises:
-        InputError: If there is no such size.
+        InputError: If there is no such size or architecture.
 
     Examples:
         >>> from grover_hf import grover_config
@@ -56,21 +66,26 @@ def grover_config(vocab_size: int = 609, size: Size = "base", **changes: Any) ->
         >>> config.hidden_size, config.max_position_embeddings
         (128, 512)
     """
-    from transformers import BertConfig
+    from transformers import BertConfig, ModernBertConfig
 
     if size not in _SIZES:
         raise InputError(f"There is no model size {size!r}; there are {', '.join(SIZES)}.")
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"There is no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}.")
     fields: dict[str, Any] = {
-        "vocab_size": vocab_size,
-        "max_position_embeddings": MODEL_MAX_LENGTH,
-        "type_vocab_size": 2,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1,
-        "initializer_range": 0.02,
-        "layer_norm_eps": 1e-12,
-        "pad_token_id": PAD_ID,
+        "vocab_size": vocab_size, "max_position_embeddings": MODEL_MAX_LENGTH, "pad_token_id": PAD_ID,
         **_SIZES[size],
-        **changes,
     }
-    return BertConfig(**fields)
+    if architecture == "modernbert":
+        fields |= {
+            # Three matrices where BERT has two.
+            "intermediate_size": 8 * round(fields["intermediate_size"] * 2 / 3 / 8),
+            "bos_token_id": CLS_ID, "cls_token_id": CLS_ID, "eos_token_id": SEP_ID, "sep_token_id": SEP_ID,
+            **dict.fromkeys(("attention_dropout", "embedding_dropout", "mlp_dropout"), dropout),
+        }
+        return ModernBertConfig(**fields | changes)
+    fields |= {
+        "type_vocab_size": 2, "hidden_act": "gelu", "initializer_range": 0.02, "layer_norm_eps": 1e-12,
+        "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout,
+    }
+    return BertConfig(**fields | changes)

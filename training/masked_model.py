@@ -1,4 +1,4 @@
-"""The model of a pretraining: stock BERT with random weights, with others that it begins with, or given ones."""
+"""The model of a pretraining, of a stock architecture: random weights, others to begin with, or given ones."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import BertForMaskedLM
+from transformers import AutoModelForMaskedLM, BertForMaskedLM, PretrainedConfig, PreTrainedModel
 
 from grover_hf.baselines.neighbour_counts import count_pairs
 from grover_hf.corpus.window_store import WindowStore
@@ -26,10 +26,14 @@ from training.initialization import (
     weight_std,
 )
 
+BERT = "bert"
+
 
 class MaskedModelChoice(Protocol):
     """The fields of a recipe that say which model."""
 
+    @property
+    def architecture(self) -> str: ...
     @property
     def size(self) -> str: ...
     @property
@@ -48,7 +52,7 @@ class MaskedModelChoice(Protocol):
     def seed(self) -> int: ...
 
 
-def new_masked_model(recipe: MaskedModelChoice, encoder: Encoder) -> BertForMaskedLM:
+def new_masked_model(recipe: MaskedModelChoice, encoder: Encoder) -> PreTrainedModel:
     """Return the model of a recipe, with random weights or those of `init_from`; `begin` does the rest.
 
     Raises:
@@ -58,24 +62,30 @@ def new_masked_model(recipe: MaskedModelChoice, encoder: Encoder) -> BertForMask
         raise InputError(f"initialization is {recipe.initialization!r}; it is {', '.join(INITIALIZATIONS)}.")
     if recipe.initialization == NEIGHBOUR_COUNTS and recipe.tie_embeddings:
         raise InputError(f"initialization {NEIGHBOUR_COUNTS} needs tie_embeddings: false.")
+    if recipe.architecture != BERT and (recipe.initialization != STOCK or recipe.padding_free):
+        odd = "padding_free" if recipe.padding_free else f"initialization {recipe.initialization}"
+        raise InputError(f"{odd} is for architecture {BERT}; this one is {recipe.architecture}.")
     config = grover_config(
-        len(encoder.tokens), recipe.size,  # type: ignore[arg-type]
-        hidden_dropout_prob=recipe.dropout, attention_probs_dropout_prob=recipe.dropout,
-        tie_word_embeddings=recipe.tie_embeddings,
+        len(encoder.tokens), recipe.size, recipe.architecture,  # type: ignore[arg-type]
+        dropout=recipe.dropout, tie_word_embeddings=recipe.tie_embeddings,
         attn_implementation=padding_free_attention(recipe.attention) if recipe.padding_free else recipe.attention,
     )
     if recipe.initialization != STOCK:
         config.initializer_range = weight_std(config.hidden_size)
     transformers.set_seed(recipe.seed)
     try:
-        model = BertForMaskedLM(config) if recipe.init_from is None else _given(recipe, encoder, config)
+        if recipe.init_from is None:
+            model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
+        else:
+            model = _given(recipe, encoder, config)
     except (ValueError, ImportError) as error:
         raise InputError(f"attention is {recipe.attention!r}, which cannot be used here: {error}") from error
-    _keep_one_bias(model)
+    if isinstance(model, BertForMaskedLM):
+        _keep_one_bias(model)
     return model
 
 
-def begin(model: BertForMaskedLM, recipe: MaskedModelChoice, train: WindowStore) -> None:
+def begin(model: PreTrainedModel, recipe: MaskedModelChoice, train: WindowStore) -> None:
     """Give a model the weights that its recipe begins with; `training.initialization` says which.
 
     Args:
@@ -83,8 +93,9 @@ def begin(model: BertForMaskedLM, recipe: MaskedModelChoice, train: WindowStore)
         recipe: Its recipe.
         train: The windows that it will be trained on; what is counted in them is what training sees anyway.
     """
-    if recipe.initialization == STOCK or recipe.init_from is not None:
+    if recipe.initialization == STOCK:
         return
+    assert isinstance(model, BertForMaskedLM)
     singles, pairs = count_pairs(train.input_ids, train.borders, model.config.vocab_size)
     if recipe.initialization == NEIGHBOUR_COUNTS:
         begin_with_pairs(model, singles, pairs, seed=recipe.seed)
@@ -98,7 +109,7 @@ def digest_of_given(recipe: MaskedModelChoice) -> str | None:
     return None if recipe.init_from is None else weights_sha256(Path(recipe.init_from))
 
 
-def _given(recipe: MaskedModelChoice, encoder: Encoder, wanted: transformers.BertConfig) -> BertForMaskedLM:
+def _given(recipe: MaskedModelChoice, encoder: Encoder, wanted: PretrainedConfig) -> PreTrainedModel:
     folder = Path(str(recipe.init_from))
     if recipe.initialization != STOCK:
         raise InputError("init_from gives all weights: leave initialization out, or say --initialization stock.")
@@ -119,7 +130,7 @@ def _given(recipe: MaskedModelChoice, encoder: Encoder, wanted: transformers.Ber
         if (given := getattr(has, name, None)) != getattr(wanted, name):
             raise InputError(f"{folder} has {name} {given}; this recipe has {getattr(wanted, name)}.")
     try:
-        opened: Any = BertForMaskedLM.from_pretrained(folder, config=wanted, output_loading_info=True)
+        opened: Any = AutoModelForMaskedLM.from_pretrained(folder, config=wanted, output_loading_info=True)
     except (OSError, SafetensorError) as error:
         raise InputError(f"The weights of {folder} cannot be read: {error}") from error
     model, loaded = opened

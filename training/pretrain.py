@@ -13,8 +13,8 @@ import numpy as np
 import torch
 import transformers
 from transformers import (
-    BertForMaskedLM,
     EvalPrediction,
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -66,6 +66,8 @@ from training.trainers.loss import global_cross_entropy
 from training.trainers.resumable import ResumableTrainer
 
 _CONTENTS = ("metrics.json", "log.jsonl", "checkpoints", "model", "evaluation")
+_HEADS = {"bert": "cls", "modernbert": "head"}
+"""By architecture: the module that hidden states go through to become logits, or the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,7 @@ class PretrainRecipe(TrainingRecipe):
     p_mask: float = recipe_field("share of those that become [MASK]")
     p_random: float = recipe_field("share of those that become a random token")
     dataset_config: str | None = recipe_field("its configuration; else bpe-600, or the only one", default=None)
+    architecture: str = recipe_field("bert, as in the paper, or modernbert", default="bert")
     initialization: str = recipe_field(
         "weights to begin with: stock, neighbour_heads, neighbour_counts (docs/training.md)", default="stock"
     )
@@ -113,7 +116,7 @@ class PretrainTrainer(ResumableTrainer):
         self._batches = batches
         self.add_callback(_EpochOfBatches(batches))
         # In a hook, and not past the model's forward, so that several processes still share the gradients.
-        self.model.get_submodule("cls").register_forward_pre_hook(self._states_at_masked)
+        self.model.get_submodule(_HEADS[self.model.config.model_type]).register_forward_pre_hook(self._states_at_masked)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute logits of the masked positions alone: the others are nearly all of them, and lead nowhere."""
@@ -256,7 +259,7 @@ def _prepare_folder(
 
 
 def _trainer(
-    recipe: PretrainRecipe, inputs: _Inputs, model: BertForMaskedLM, arguments: TrainingArguments,
+    recipe: PretrainRecipe, inputs: _Inputs, model: PreTrainedModel, arguments: TrainingArguments,
     depends_on: dict[str, Any],
 ) -> PretrainTrainer:
     encoder, train = inputs.encoder, inputs.train
@@ -294,7 +297,7 @@ def _trainer(
 
 
 def _report(
-    recipe: PretrainRecipe, inputs: _Inputs, model: BertForMaskedLM, processes: int
+    recipe: PretrainRecipe, inputs: _Inputs, model: PreTrainedModel, processes: int
 ) -> Callable[..., PretrainingReport]:
     """Return the report of the run, which wants its scores."""
     return partial(

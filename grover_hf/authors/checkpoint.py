@@ -209,7 +209,7 @@ def _read_config(path: Path, n_tokens: int) -> tuple[BertConfig, list[str]]:
         raise InputError(f"{path} is not of a BERT encoder, but of {stated['model_type']!r}.")
     if stated["vocab_size"] != n_tokens:
         raise InputError(f"{path} has vocab_size {stated['vocab_size']}; the tokenizer has {n_tokens} tokens.")
-    config = grover_config(n_tokens, **{name: stated[name] for name in _KEPT_FIELDS})
+    config: Any = grover_config(n_tokens, **{name: stated[name] for name in _KEPT_FIELDS})
     config.architectures = ["BertForMaskedLM"]
     return config, sorted(stated.keys() - {*_KEPT_FIELDS, "model_type", "vocab_size", "architectures"})
 

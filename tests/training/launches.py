@@ -41,6 +41,8 @@ TRAININGS = {
     "pretrain": (pretrain.pretrain, pretrain.PretrainRecipe, "tiny_cpu"),
     "finetune": (finetune.finetune, finetune.FinetuneRecipe, "small_cpu"),
 }
+STOCK = {"initialization": "stock", "tie_embeddings": True}
+"""What the recipe `tiny_cpu` has otherwise."""
 ABORT = ("terminate called without an active exception", "Signal 6 (SIGABRT)")
 """What is printed where one of two processes on CPUs aborts at its exit, as happens now and then."""
 TRANSFORMERS_4 = transformers.__version__.startswith("4.")

@@ -21,12 +21,12 @@ from grover_hf.genome.synthetic import simulate_genome
 from grover_hf.metrics.report import versions
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe
-from tests.training.launches import ROOT, logged, logged_every, train
+from tests.training.launches import ROOT, STOCK, logged, logged_every, train
 
 GOLDEN = ROOT / "tests" / "golden" / "pretraining_trajectory.json"
 RECIPE = {
     "max_steps": 10, "batch_size": 8, "per_device_batch_size": 8, "warmup_steps": 2, "dropout": 0.0,
-    "p_select": 0.022, "eval_windows": 16, "seed": 0,
+    "p_select": 0.022, "eval_windows": 16, "seed": 0, "learning_rate": 3e-3, **STOCK,
 }
 """Changes to the recipe tiny_cpu."""
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import transformers
 from safetensors.torch import load_file
 from transformers import BertForMaskedLM
 
+from grover_hf import DnaModel
 from grover_hf.baselines.neighbour_counts import count_pairs
 from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.window_store import open_windows
@@ -20,7 +22,7 @@ from grover_hf.errors import InputError
 from grover_hf.model import grover_config
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, N_SPECIAL, SEP_ID
-from tests.training.launches import weights
+from tests.training.launches import STOCK, weights
 from training.initialization import (
     begin_with_pairs,
     fit_pairs,
@@ -168,10 +170,11 @@ def test_a_model_too_narrow_for_pairs_is_refused(changes):
 
 
 def test_stock_is_what_transformers_makes(recipe):
-    encoder = load_encoder(recipe().tokenizer)
-    model = new_masked_model(recipe(), encoder)
-    begin(model, recipe(), None)
-    transformers.set_seed(recipe().seed)
+    stock = recipe(**STOCK)
+    encoder = load_encoder(stock.tokenizer)
+    model = new_masked_model(stock, encoder)
+    begin(model, stock, None)
+    transformers.set_seed(stock.seed)
     config = grover_config(len(encoder.tokens), "tiny", hidden_dropout_prob=0, attention_probs_dropout_prob=0)
     for name, tensor in BertForMaskedLM(config).state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
@@ -181,9 +184,11 @@ def test_stock_is_what_transformers_makes(recipe):
     ("changes", "message"),
     [
         ({"initialization": "kaiming"}, "initialization is 'kaiming'; it is stock, neighbour_heads, neighbour_co"),
-        ({"initialization": "neighbour_counts"}, "neighbour_counts needs tie_embeddings: false"),
+        ({"tie_embeddings": True}, "neighbour_counts needs tie_embeddings: false"),
         ({**COUNTS, "init_from": "x"}, "leave initialization out"),
-        ({"init_from": "nowhere"}, "init_from is nowhere, which has no config.json"),
+        ({"architecture": "modernbert"}, "initialization neighbour_counts is for architecture bert"),
+        ({"architecture": "hyena", "initialization": "stock"}, "hyena"),
+        ({"initialization": "stock", "init_from": "nowhere"}, "init_from is nowhere, which has no config.json"),
     ],
 )
 def test_what_cannot_be_begun_with_is_refused(recipe, tmp_path, changes, message):
@@ -194,8 +199,8 @@ def test_what_cannot_be_begun_with_is_refused(recipe, tmp_path, changes, message
 
 def test_a_training_begins_at_the_level_of_its_counts_and_far_below_stock(recipe, inputs, tmp_path):
     still = {"max_steps": 1, "learning_rate": 0.0, "warmup_steps": 0, "overwrite": True, "eval_windows": None}
-    stock = pretrain(recipe(**still)).metrics["perplexity"]
-    heads = pretrain(recipe(**still, initialization="neighbour_heads", tie_embeddings=False)).metrics["perplexity"]
+    stock = pretrain(recipe(**still, **STOCK)).metrics["perplexity"]
+    heads = pretrain(recipe(**still, initialization="neighbour_heads")).metrics["perplexity"]
     counts = pretrain(recipe(**still, **COUNTS)).metrics["perplexity"]
     _, facts = choose_config(inputs["dataset"], None)
     train = open_windows(inputs["dataset"], facts)["train"].input_ids
@@ -207,31 +212,50 @@ def test_a_training_begins_at_the_level_of_its_counts_and_far_below_stock(recipe
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_run_begins_with_given_weights(recipe, tmp_path, tied):
-    first = recipe(output=str(tmp_path / "first"), tie_embeddings=tied, max_steps=2)
-    pretrain(first)
+    stock = {"initialization": "stock", "tie_embeddings": tied}
+    pretrain(recipe(output=str(tmp_path / "first"), max_steps=2, **stock))
     given = str(tmp_path / "first" / "model")
-    pretrain(recipe(init_from=given, tie_embeddings=tied, max_steps=1, warmup_steps=0, learning_rate=0.0))
+    pretrain(recipe(init_from=given, max_steps=1, warmup_steps=0, learning_rate=0.0, **stock))
     given, begun = weights(tmp_path / "first"), weights(tmp_path / "run")
     assert given.keys() == begun.keys()
     assert all(torch.equal(given[name], begun[name]) for name in given)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_modernbert_trains_goes_on_and_loads_by_auto_model(recipe, tmp_path, tied):
+    changes = {"architecture": "modernbert", "initialization": "stock", "tie_embeddings": tied, "save_steps": 2}
+    pretrain(recipe(**changes))
+    whole = weights(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "model")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "checkpoint-4")
+    (tmp_path / "run" / "metrics.json").unlink()
+    pretrain(recipe(**changes, resume=True))
+    again = weights(tmp_path / "run")
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    model = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / "model")
+    assert type(model) is transformers.ModernBertForMaskedLM
+    assert model.config.tie_word_embeddings is tied
+    dna = DnaModel.from_pretrained(tmp_path / "run" / "model", device="cpu")
+    assert dna.embed(["ACGTACGTTTAACC"]).shape == (1, 128)
+
+
 def test_weights_of_another_vocabulary_size_or_output_are_refused(recipe, tmp_path):
-    pretrain(recipe(output=str(tmp_path / "first"), max_steps=1, warmup_steps=0))
+    pretrain(recipe(output=str(tmp_path / "first"), max_steps=1, warmup_steps=0, **STOCK))
     model = tmp_path / "first" / "model"
     for changes, message in (
         ({"size": "small"}, "has hidden_size 128; this recipe has 256"),
         ({"tie_embeddings": False}, "has tie_word_embeddings True; this recipe has False"),
     ):
         with pytest.raises(InputError, match=message):
-            pretrain(recipe(init_from=str(model), **changes))
+            pretrain(recipe(init_from=str(model), **{**STOCK, **changes}))
     tokenizer = json.loads((model / "tokenizer.json").read_text())
     merges = tokenizer["model"]["merges"]
     last = "".join(merges.pop()) if isinstance(merges[-1], list) else merges.pop().replace(" ", "")
     del tokenizer["model"]["vocab"][last]
     (model / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(InputError, match="the tokenizer of this training"):
-        pretrain(recipe(init_from=str(model)))
+        pretrain(recipe(init_from=str(model), **STOCK))
 
 
 def test_a_model_with_an_output_embedding_of_its_own_loads_without_this_package(recipe, tmp_path):

@@ -27,7 +27,7 @@ def test_a_base_model_on_a_cpu_is_told_its_days_and_the_recipes_that_fit(capsys)
     assert int(re.search(r"at least (\d+) days", text)[1]) == int(200_000 * a_step / 1e11 / 86_400)
     assert f"This is an estimate: {a_step / 1e12:.3g} TFLOP a step at 100 GFLOP/s" in text
     fitting = re.search("less than a day here: (.*)\\.", text)[1]
-    assert re.sub(r" \(at least [^)]*\)", "", fitting) == "tiny_cpu, small"
+    assert re.sub(r" \(at least [^)]*\)", "", fitting) == "tiny_cpu, small_cpu"
 
 
 @pytest.mark.usefixtures("fixed_speed")

@@ -167,7 +167,7 @@ def test_yaml_that_is_not_to_be_had_is_an_error_of_one_line_with_its_file(tmp_pa
 
 
 def test_missing_recipes_and_fields_are_named(tmp_path):
-    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, kmer_4, .*, small, tiny_cpu"):
+    with pytest.raises(InputError, match="no recipe huge; packaged ones are bpe_600, .*, small_cpu, tiny_cpu"):
         read_recipe(PretrainRecipe, "huge", "pretrain", {})
     (tmp_path / "r.yaml").write_text("size: tiny\n")
     with pytest.raises(InputError, match="lacks dataset, tokenizer"):
