@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("grover_hf", "dataset_builders", "training", "model_card")
 OWN_PARSERS = {
     "grover evaluate": ("grover_hf.cli", "evaluate"),
+    "grover probe": ("grover_hf.cli", "probe"),
     "grover sweep": ("grover_hf.cli", "sweep"),
     "accelerate launch -m training.pretrain": ("training.pretrain",),
     "accelerate launch -m training.finetune": ("training.finetune",),

@@ -38,6 +38,16 @@ def weights_sha256(folder: Path) -> str:
     return sha256_of_files(sorted([*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]))
 
 
+def identity_of_model(name: str, revision: str | None) -> dict[str, str | None]:
+    """Return what tells a model from others of its name: its commit on the Hub, or the SHA-256 of its weights."""
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    if Path(name).is_dir():
+        return {"revision": None, "sha256": weights_sha256(Path(name))}
+    config = cached_file(name, "config.json", revision=revision)
+    return {"revision": extract_commit_hash(config, None) or revision, "sha256": None}
+
+
 def grover_config(
     vocab_size: int = 609, size: Size = "base", architecture: Architecture = "bert", *, dropout: float = 0.1,
     **changes: Any,

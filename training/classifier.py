@@ -5,11 +5,10 @@ from typing import Any, Protocol
 
 import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils.hub import cached_file, extract_commit_hash
 
 from grover_hf.errors import InputError
 from grover_hf.inference.input_rules import share_pad_id
-from grover_hf.model import weights_sha256
+from grover_hf.model import identity_of_model
 
 _NEW = {"classifier", "score", "pooler"}
 """Modules that a fine-tuning adds to a pretrained model."""
@@ -108,11 +107,9 @@ def _pretrained(recipe: ModelChoice, config: Any) -> Any:
 
 
 def model_identity(recipe: ModelChoice) -> dict[str, str | None]:
-    """Return what tells a model from others of its name: its commit on the Hub, or the SHA-256 of its weights."""
-    if Path(recipe.model).is_dir():
-        return {"revision": None, "sha256": None if recipe.random_weights else weights_sha256(Path(recipe.model))}
-    config = cached_file(recipe.model, "config.json", revision=recipe.revision)
-    return {"revision": extract_commit_hash(config, None) or recipe.revision, "sha256": None}
+    """Return what tells a model from others of its name; of random weights nothing but the Hub's commit does."""
+    identity = identity_of_model(recipe.model, recipe.revision)
+    return identity | {"sha256": None} if recipe.random_weights else identity
 
 
 def count_parameters(model: Any) -> dict[str, int]:

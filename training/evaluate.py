@@ -28,10 +28,11 @@ from grover_hf.metrics.report import DatasetIdentity, EvaluatedModel, Evaluation
 from grover_hf.model import weights_sha256
 from training.data.window_batches import WindowDataset
 from training.evaluation.judging import MaskedModel, baselines_of, count_and_weigh, judge
-from training.evaluation.plan import EvaluationPlan, plan_from_command_line
+from training.evaluation.plan import EvaluationPlan
 from training.evaluation.report import PER_TOKEN, report, summary, write_tables
 from training.evaluation.subject import Subject, collator_of, rows_to_judge, subject_of
 from training.runs.launch import require_positive, run_script, world_size
+from training.runs.recipe import plan_from_command_line
 
 _CONTENTS = ("metrics.json", "*.csv", "*.png", "*.md")
 
@@ -111,7 +112,8 @@ def _check(plan: EvaluationPlan) -> None:
 
 def evaluate_from_command_line(arguments: Sequence[str] | None = None, prog: str = "grover evaluate") -> None:
     """Read the command line, judge, and print the short table."""
-    print(summary(evaluate(plan_from_command_line(arguments, prog))))
+    description = "Judge a pretrained model on masked tokens, and compare it with counting."
+    print(summary(evaluate(plan_from_command_line(EvaluationPlan, "run", description, prog, arguments))))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

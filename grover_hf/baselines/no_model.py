@@ -30,7 +30,7 @@ def gc_content(
     The train rows are put into up to 50 bins of about as many rows by their GC content; a test row
     gets the shares of the classes in its bin. No shape is assumed.
     """
-    gc, test_gc = _gc_shares(sequences), _gc_shares(test_sequences)
+    gc, test_gc = gc_shares(sequences), gc_shares(test_sequences)
     n_bins = min(_MOST_GC_BINS, max(1, int(np.sqrt(len(gc)))))
     # A train row is at each border, and one above the last: no bin is empty.
     borders = np.unique(np.quantile(gc, np.arange(1, n_bins) / n_bins, method="lower"))
@@ -92,7 +92,8 @@ def nearest_train_row(
     return nearest, similarity
 
 
-def _gc_shares(sequences: Sequence[str]) -> NDArray[np.float64]:
+def gc_shares(sequences: Sequence[str]) -> NDArray[np.float64]:
+    """Return the share of G and C among the bases of each sequence that are known, shape (n,)."""
     return np.array([(s.count("G") + s.count("C")) / max(1, len(s) - s.count("N")) for s in sequences])
 
 

@@ -19,7 +19,13 @@ from grover_hf.corpus.rows import load_rows
 from grover_hf.errors import InputError
 from grover_hf.metrics.classification import bootstrap_intervals, classification_metrics
 from grover_hf.metrics.predictions import predictions_of, write_predictions
-from grover_hf.metrics.report import BaselineModel, BaselineReport, DatasetIdentity, write_metrics
+from grover_hf.metrics.report import (
+    BaselineModel,
+    BaselineReport,
+    DatasetIdentity,
+    require_own_report,
+    write_metrics,
+)
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import encoder_named
 
@@ -64,6 +70,7 @@ def score_baseline(plan: BaselinePlan, output: Path, *, overwrite: bool = False)
         require_writable(
             output, overwrite=overwrite, marker="metrics.json", contents=["predictions.npz"], inputs=[plan.dataset]
         )
+        require_own_report(output, BaselineReport)
         return _score(plan, output)
 
 

@@ -44,6 +44,7 @@ app.command(rich_help_panel=_VOCABULARIES, context_settings=scripts.OWN_PARSER)(
 app.command(rich_help_panel=_DATASETS)(tokens.tokenize)
 app.add_typer(build, name="build", rich_help_panel=_DATASETS)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.evaluate)
+app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.probe)
 app.command(rich_help_panel=_SCORES)(scores.baselines)
 app.command(rich_help_panel=_SCORES)(scores.compare)
 app.command(rich_help_panel=_SCORES)(scores.results)

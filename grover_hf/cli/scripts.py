@@ -1,4 +1,4 @@
-"""`grover evaluate`, `grover sweep`: the scripts of `training` that need no launch; they read their own words."""
+"""`grover evaluate`, `probe` and `sweep`: scripts of `training` that need no launch and read their own words."""
 
 import sys
 
@@ -16,6 +16,14 @@ def evaluate(context: typer.Context) -> None:
     from training.evaluate import evaluate_from_command_line
 
     evaluate_from_command_line(context.args)
+
+
+def probe(context: typer.Context) -> None:
+    """Say whether a model's embeddings tell the classes of a task, in minutes and beside controls."""
+    require_own_packages()
+    from training.probe import probe_from_command_line
+
+    probe_from_command_line(context.args)
 
 
 def sweep(context: typer.Context) -> None:

@@ -12,7 +12,7 @@ from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
 
 FILE_NAME = "predictions.npz"
-_MOST_CLASSES = 16
+MOST_CLASSES = 16
 """With more, probabilities would fill the disk: 4,096 classes of 100,000 rows are 1.6 GB a training."""
 
 
@@ -29,7 +29,7 @@ class Predictions(NamedTuple):
 
 def predictions_of(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Predictions:
     """Return what one training says: true classes, shape (n,), and probabilities of every class, (n, C)."""
-    kept = probabilities.astype(np.float32)[None] if probabilities.shape[1] <= _MOST_CLASSES else None
+    kept = probabilities.astype(np.float32)[None] if probabilities.shape[1] <= MOST_CLASSES else None
     return Predictions(labels.astype(np.int64), probabilities.argmax(1)[None], kept)
 
 

@@ -1,7 +1,7 @@
 """`metrics.json`: the only source of numbers in cards and tables. Its types, its writer and its reader.
 
-There are four kinds, told apart by what they say of the model: a pretraining, an evaluation of a pretrained
-model, a fine-tuning, a baseline. Scores are fractions, never per cent.
+There are five kinds, told apart by what they say of the model: a pretraining, an evaluation of a pretrained
+model, a fine-tuning, a probe, a baseline. Scores are fractions, never per cent.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.corpus.corpus_facts import GenomeFacts
 from grover_hf.corpus.facts import DatasetFacts
 from grover_hf.errors import InputError
-from grover_hf.metrics.classification import Interval
+from grover_hf.metrics.classification import Interval, PairedDifference
 
 FILE_NAME = "metrics.json"
 _SCHEMA = 1
@@ -239,6 +239,57 @@ class FinetuningReport(Report):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProbedModel:
+    """A model whose embeddings were probed."""
+
+    kind: str = "probe"
+    name: str
+    revision: str | None
+    """Its commit on the Hub."""
+    sha256: str | None
+    """Digest of its weights, if they were in a folder."""
+    parameters: int
+    layer: int
+    pooling: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlScores:
+    """Scores of what stands beside a probe, by the same fit on the same rows."""
+
+    metrics: dict[str, float]
+    ci95: dict[str, Interval]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewRows:
+    """What fits to a few rows of each class give, by features."""
+
+    rows_a_class: int
+    draws: int
+    mcc: dict[str, float]
+    """Means over draws."""
+    mcc_standard_deviation: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport(Report):
+    """What a probe says of a model's embeddings, and of what stands beside them."""
+
+    model: ProbedModel
+    metrics: dict[str, float]
+    ci95: dict[str, Interval]
+    n_rows: int
+    controls: dict[str, ControlScores]
+    model_minus_control: dict[str, dict[str, PairedDifference]]
+    """By control and metric."""
+    few_rows: list[FewRows]
+
+    standard_deviation: ClassVar[dict[str, float | None]] = {}
+    n_trainings: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineModel:
     """What was scored in place of a model; the fields that its kind has."""
 
@@ -320,11 +371,20 @@ def read_metrics(run: Path, kind: type[Report] = Report) -> Report:
     return report
 
 
+def require_own_report(run: Path, kind: type[Report]) -> None:
+    """Raise `InputError` if a folder has the `metrics.json` of another kind of report, which is not replaced."""
+    if (run / FILE_NAME).exists() and type(read_metrics(run)) is not kind:
+        raise InputError(
+            f"{run} is not replaced: its {FILE_NAME} is a {type(read_metrics(run)).__name__}, which this command "
+            "does not make. Name another --output, or remove it yourself."
+        )
+
+
 def _kind_of(content: Mapping[str, Any]) -> type[Report]:
     model = content.get("model")
     if not isinstance(model, dict) or "kind" not in model:
         return PretrainingReport
-    kinds = {"fine-tuned": FinetuningReport, "pretrained": EvaluationReport}
+    kinds = {"fine-tuned": FinetuningReport, "pretrained": EvaluationReport, "probe": ProbeReport}
     return next((report for kind, report in kinds.items() if model["kind"] == kind), BaselineReport)
 
 

@@ -11,15 +11,17 @@ from typer.main import get_command
 
 from grover_hf import __version__, cli
 from tests.docs.pages import PAGES, ROOT, blocks
-from training.evaluation.plan import plan_from_command_line
+from training.evaluation.plan import EvaluationPlan
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
-from training.runs.recipe import recipe_from_command_line
+from training.probe import ProbePlan
+from training.runs.recipe import plan_from_command_line, recipe_from_command_line
 from training.sweep.recipe import SweepRecipe
 
 RECIPES = {"training.pretrain": PretrainRecipe, "training.finetune": FinetuneRecipe}
 PARSERS = {
-    "evaluate": lambda words: plan_from_command_line(words, "grover evaluate"),
+    "evaluate": lambda words: plan_from_command_line(EvaluationPlan, "run", "", "grover evaluate", words),
+    "probe": lambda words: plan_from_command_line(ProbePlan, "dataset", "", "grover probe", words),
     "sweep": lambda words: recipe_from_command_line(SweepRecipe, "", words, prog="grover sweep"),
 }
 """Verbs that read their own words."""

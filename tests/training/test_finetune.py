@@ -155,7 +155,7 @@ def test_random_weights_leave_the_pretrained_ones_out(recipe, tiny_model, tmp_pa
 
 def test_ids_of_another_vocabulary_are_refused_unless_the_sequences_are_to_be_read(recipe, tmp_path):
     other = save_model(KmerEncoder(4), tmp_path / "kmer", size="tiny")
-    with pytest.raises(InputError, match=r"has ids of vocabulary .* Say --retokenize true"):
+    with pytest.raises(InputError, match=r"has ids of vocabulary .* Say --retokenize to"):
         finetune(recipe(model=str(other)))
     report = finetune(recipe(model=str(other), retokenize=True))
     assert report.dataset.retokenized

@@ -91,6 +91,25 @@ def _load(dataset: str, config: str | None) -> datasets.DatasetDict:
         raise InputError(f"{dataset} cannot be loaded as a dataset. {where_looked}{why}") from error
 
 
+def read_ids(task: Task, tokenizer: Any, *, retokenize: bool) -> dict[str, Ids]:
+    """Return the token ids of each row, by split, without special tokens.
+
+    Args:
+        task: The dataset.
+        tokenizer: The model's.
+        retokenize: Tokenize `sequence` again, where the dataset has ids of another vocabulary.
+
+    Raises:
+        InputError: If the dataset's ids belong to another vocabulary, or a row is not a sequence or has no token.
+    """
+    ids_of = _reader(task, tokenizer, retokenize=retokenize)
+    found = {name: ids_of(task.splits[name], f"{task.name}, {name}") for name in SPLITS}
+    for name, rows in found.items():
+        if empty := [number for number, ids in enumerate(rows) if not len(ids)]:
+            raise InputError(f"{task.name}, {name}: row {empty[0]} has no token.")
+    return found
+
+
 def read_examples(
     task: Task, tokenizer: Any, rules: InputRules, *, retokenize: bool, windows: bool
 ) -> dict[str, Examples]:
@@ -107,15 +126,11 @@ def read_examples(
         InputError: If the dataset's ids belong to another vocabulary, a row is not a sequence, or inputs
             are too long.
     """
-    ids_of = _reader(task, tokenizer, retokenize=retokenize)
     room = rules.window_tokens
     examples = {}
-    for name in SPLITS:
+    for name, all_ids in read_ids(task, tokenizer, retokenize=retokenize).items():
         split = task.splits[name]
-        all_ids = ids_of(split, f"{task.name}, {name}")
         lengths = np.array([len(ids) for ids in all_ids])
-        if not lengths.all():
-            raise InputError(f"{task.name}, {name}: row {int(np.argmin(lengths))} has no token.")
         if (n_long := int((lengths > room).sum())) and not windows:
             raise InputError(
                 f"{task.name}, {name}: {n_long} of {len(lengths)} inputs have more than the {room} tokens that "
@@ -192,7 +207,7 @@ def _reader(task: Task, tokenizer: Any, *, retokenize: bool) -> Callable[[datase
         if dataset_vocabulary is None or own != dataset_vocabulary:
             raise InputError(
                 f"{task.name} ({task.config}) has ids of vocabulary {str(dataset_vocabulary)[:12]}..., the "
-                f"model's tokenizer has {own[:12]}.... Say --retokenize true to tokenize the sequences with the "
+                f"model's tokenizer has {own[:12]}.... Say --retokenize to tokenize the sequences with the "
                 "model's; tokens at their ends then differ from those in the genome."
             )
         return lambda split, _: _stored_ids(split)

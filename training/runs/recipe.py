@@ -70,6 +70,36 @@ def recipe_from_command_line(
     return read_recipe(recipe_class, config, kind, changes)
 
 
+def plan_from_command_line(
+    plan_class: type[R], first: str, description: str, prog: str, arguments: Sequence[str] | None
+) -> R:
+    """Return a plan, which needs no file: its first field by its place, every other one by an option.
+
+    Args:
+        plan_class: A dataclass of plain fields, made with `recipe_field`.
+        first: Name of the field that stands first on the command line.
+        description: What the command does.
+        prog: What it is called.
+        arguments: The command line; None for that of the process.
+    """
+    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False, description=description)
+    hints = typing.get_type_hints(plan_class)
+    for field in _fields(plan_class):
+        hint, text = hints[field.name], field.metadata["help"]
+        kind = next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
+        option, is_required = f"--{field.name.replace('_', '-')}", field.default is dataclasses.MISSING
+        if field.name == first:
+            parser.add_argument(first, type=kind, help=text)
+        elif kind is bool:
+            parser.add_argument(option, action="store_true", help=text)
+        else:
+            default = None if is_required else field.default
+            parser.add_argument(
+                option, type=kind, default=default, required=is_required, metavar="VALUE", help=text
+            )
+    return plan_class(**vars(parser.parse_args(with_dashes(arguments))))
+
+
 def read_recipe(recipe_class: type[R], config: str, kind: str, changes: dict[str, Any]) -> R:
     """Read a recipe; `changes` win over the file.
 

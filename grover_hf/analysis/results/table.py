@@ -11,6 +11,8 @@ from grover_hf.metrics.report import (
     BaselineReport,
     FinetunedModel,
     FinetuningReport,
+    ProbedModel,
+    ProbeReport,
     read_metrics,
 )
 
@@ -87,7 +89,7 @@ def gather(folders: Iterable[Path]) -> list[Result]:
     reports = [(run, read_metrics(run)) for run in sorted(runs)]
     rows = [
         _row(run, report) for run, report in reports
-        if isinstance(report, FinetuningReport | BaselineReport) and "mcc" in report.metrics
+        if isinstance(report, FinetuningReport | ProbeReport | BaselineReport) and "mcc" in report.metrics
     ]
     if not rows:
         raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
@@ -114,33 +116,35 @@ def markdown(rows: Sequence[Result]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
-def method_name(model: FinetunedModel | BaselineModel) -> str:
+def method_name(model: FinetunedModel | ProbedModel | BaselineModel) -> str:
     """Return what a report's method is called: the same for all tasks."""
     if isinstance(model, FinetunedModel):
         name = f"{model.name}, {'random weights' if model.random_weights else 'fine-tuned'}"
         return name + (f", LoRA {model.lora_rank}" if model.lora_rank else "")
+    if isinstance(model, ProbedModel):
+        return f"{model.name}, probe"
     if model.kind != "tfidf":
         return model.kind
     return f"TF-IDF {model.tokenizer}" + ("" if model.stride is None else f", stride {model.stride}")
 
 
-def model_name(model: FinetunedModel | BaselineModel) -> str:
+def model_name(model: FinetunedModel | ProbedModel | BaselineModel) -> str:
     """Return what a report's model is called in tables: the method, and what was chosen for this task."""
     method = method_name(model)
-    if isinstance(model, FinetunedModel) or model.kind != "tfidf":
+    if not isinstance(model, BaselineModel) or model.kind != "tfidf":
         return method
     rows = "" if model.n_train_rows == model.of_train_rows else f", {model.n_train_rows:,} train rows"
     return f"{method}, {model.trees} of at most {model.max_trees} trees{rows}"
 
 
-def _row(run: Path, report: FinetuningReport | BaselineReport) -> Result:
+def _row(run: Path, report: FinetuningReport | ProbeReport | BaselineReport) -> Result:
     metrics, dataset = report.metrics, report.dataset
     if missing := {"accuracy", "auroc"} - metrics.keys() or {"mcc"} - report.ci95.keys():
         raise InputError(f"{run}/metrics.json has no {missing.pop()}, or no interval of it.")
     low, high = report.ci95["mcc"]
     of_model, of_tfidf = _papers(report)
-    kind = report.model.kind if isinstance(report.model, BaselineModel) else None
-    alike = {None: of_model, "tfidf": of_tfidf}.get(kind)
+    # A probe and the other baselines are nothing that the paper has.
+    alike = {"fine-tuned": of_model, "tfidf": of_tfidf}.get(report.model.kind)
     build = f", {dataset.sha256[:8]}" if dataset.sha256 else ""
     return Result(
         task=report.task, dataset=f"{dataset.config}{build}", method=method_name(report.model),
@@ -152,7 +156,9 @@ def _row(run: Path, report: FinetuningReport | BaselineReport) -> Result:
     )
 
 
-def _papers(report: FinetuningReport | BaselineReport) -> tuple[PaperScore | None, PaperScore | None]:
+def _papers(
+    report: FinetuningReport | ProbeReport | BaselineReport
+) -> tuple[PaperScore | None, PaperScore | None]:
     """Return the paper's scores on the task of a report, if it is the paper's."""
     dataset = report.dataset
     # By the builder too: a table of yours may be called ctcf. Variants and other splits, which have a

@@ -1,0 +1,1 @@
+"""The parts of `training.probe`: features of rows, and a linear classifier on them."""
