@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grover_hf.authors.checkpoint import load_authors_checkpoint
+    from grover_hf.corpus.region import tokenize_region
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.errors import InputError
     from grover_hf.genome import Interval, ReferenceGenome
@@ -50,12 +51,14 @@ _HOMES = {
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
     "grover_config": "grover_hf.model",
     "load_authors_checkpoint": "grover_hf.authors.checkpoint",
+    "tokenize_region": "grover_hf.corpus.region",
     "train_bpe": "grover_hf.tokenization.bpe_training",
 }
 
 __all__ = [
     "DnaModel", "GenomeEncoder", "InputError", "Interval", "KmerEncoder", "MergeTable", "ReferenceGenome",
-    "TokenizedGenome", "grover_config", "load_authors_checkpoint", "train_bpe",
+    "TokenizedGenome", "grover_config", "load_authors_checkpoint", "tokenize_region",
+    "train_bpe",
 ]
 
 

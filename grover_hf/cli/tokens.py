@@ -77,6 +77,22 @@ def tokenize(
     print(f"{output}: {facts.n_tokens:,} tokens, {facts.bases_a_token:.3f} bases a token")
 
 
+def tokenize_regions(
+    regions: Annotated[Path, typer.Argument(help="a BED file, or a table with chrom, start, end")],
+    genome: Annotated[Path, typer.Option(help="a FASTA file, plain or gzip; tokenized once, into the cache")],
+    tokenizer: Annotated[str, typer.Option(help="a tokenizer folder, a merges file, or kmer-K")],
+    output: Annotated[Path, typer.Option(help=".parquet, .tsv, or .bed (BED12, a block for each token)")],
+    inside: Annotated[bool, typer.Option("--inside", help="drop tokens that reach out of a region")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the tokens of regions, as their genome has them, with coordinates."""
+    from grover_hf.corpus.region_table import tokenize_regions as write
+
+    written = write(regions, genome, tokenizer, output, inside=inside, overwrite=overwrite)
+    without = f"; {written.n_without:,} regions have none" if written.n_without else ""
+    print(f"{output}: {written.n_regions:,} regions, {written.n_tokens:,} tokens{without}")
+
+
 def vocabulary(
     context: typer.Context,
     merges: Annotated[Path, typer.Argument(help="a merges file, or a tokenizer folder")],

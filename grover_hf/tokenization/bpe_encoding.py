@@ -8,6 +8,7 @@ the true state until the two agree, which takes a few bases and is exact in ever
 """
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -92,6 +93,17 @@ class GenomeEncoder:
         first_ids, walked = self._buffers(codes.size)
         _first_ids_of_suffixes(codes, *self._tables(), first_ids)
         return _walk(first_ids.view(np.uint16), codes.size, self.token_lengths, walked)
+
+    def automaton(self) -> tuple[int, NDArray[np.unsignedinteger], NDArray[np.uint16]]:
+        """Return the automaton's first state; by state * 4 + base the next one, and the id of the first token."""
+        tables = self._tables()
+        return tables.start, tables.next_state, tables.first_id
+
+    @cached_property
+    def token_ends(self) -> frozenset[bytes]:
+        """Base codes of all that a token can end with, but for whole tokens."""
+        spelled = (base_codes(token).tobytes() for token in self.tokens[N_SPECIAL:])
+        return frozenset(token[first:] for token in spelled for first in range(1, len(token)))
 
     def _tables(self) -> "_Tables":
         # On first use: who only reads a tokenized genome needs no automaton.

@@ -157,7 +157,8 @@ def gc_scores(tmp_path):
 
     lines, rng = ["sequence\tlabel\tsplit"], np.random.default_rng(0)
     for i in range(60):
-        lines.append(f"{''.join(rng.choice([*'ACGT'], 30))}\t{'ab'[i % 2]}\t{('train', 'validation', 'test')[i // 2 % 3]}")
+        split = ("train", "validation", "test")[i // 2 % 3]
+        lines.append(f"{''.join(rng.choice([*'ACGT'], 30))}\t{'ab'[i % 2]}\t{split}")
     (tmp_path / "mine.tsv").write_text("\n".join(lines) + "\n")
     prepare(plan(tmp_path / "mine.tsv", tokenizer="kmer-3", split_by="column"), tmp_path / "mine")
     score_baseline(BaselinePlan(dataset=tmp_path / "mine", method="gc"), tmp_path / "gc")

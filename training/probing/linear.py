@@ -79,4 +79,5 @@ def _probabilities(fitted: Pipeline, features: Features, n_classes: int) -> NDAr
     probabilities = np.zeros((features.shape[0], n_classes))
     probabilities[:, fitted.classes_] = fitted.predict_proba(features)
     # Those of float32 do not quite sum to 1.
-    return probabilities / probabilities.sum(1, keepdims=True)
+    probabilities /= probabilities.sum(1, keepdims=True)
+    return probabilities

@@ -1,0 +1,203 @@
+"""`grover tokenize-regions`: the tokens of many regions, as their genome has them, to Parquet, TSV or BED12."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grover_hf._internals.files import atomic_write
+from grover_hf._internals.outputs import only_writer, require_writable
+from grover_hf._internals.progress import progress_bar
+from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.errors import InputError
+from grover_hf.genome import Interval
+from grover_hf.genome.annotations import read_bed, read_intervals, require_same_names
+
+_AT_ONCE = 20_000
+_TSV = ("chrom", "start", "end", "name", "strand", "partial_start", "partial_end", "starts", "ends", "tokens")
+_BEGINS = {".parquet": "PAR1", ".tsv": "\t".join(_TSV), ".bed": "# tokens of grover"}
+"""How a file of each kind begins."""
+
+
+class Written(NamedTuple):
+    """What was written."""
+
+    n_regions: int
+    n_tokens: int
+    n_without: int
+    """Regions without any token: in N."""
+
+
+class Row(NamedTuple):
+    """A region and its tokens."""
+
+    chrom: str
+    start: int
+    end: int
+    name: str
+    strand: str
+    tokens: Any
+    """`IntervalTokens`."""
+
+
+class Writer(Protocol):
+    """Writes rows, some at a time."""
+
+    def __call__(self, rows: list[Row]) -> None: ...
+
+
+def tokenize_regions(
+    regions: Path, genome: Path, tokenizer: str | Path, output: Path, *, inside: bool = False,
+    overwrite: bool = False,
+) -> Written:
+    """Write the tokens of each region, in the order of the file; the genome is tokenized once, into the cache.
+
+    Args:
+        regions: A BED file, or a table with `chrom`, `start`, `end`.
+        genome: A FASTA file.
+        tokenizer: A tokenizer folder, a merges file, or "kmer-K".
+        output: `.parquet` (lists of ids, starts and ends), `.tsv`, or `.bed` (BED12, a block for each token).
+        inside: Drop tokens that reach out of a region.
+        overwrite: Replace what is in `output`.
+
+    Raises:
+        InputError: If a file cannot be used, a region is not in the genome, or `output` may not be replaced.
+    """
+    if output.suffix not in _BEGINS:
+        raise InputError(f"{output} ends in {output.suffix!r}; it must end in {', '.join(_BEGINS)}.")
+    with only_writer(output):
+        require_writable(
+            output, overwrite=overwrite, begins=_BEGINS[output.suffix], inputs=[regions, genome, tokenizer]
+        )
+        table = read_bed(regions) if ".bed" in map(str.lower, regions.suffixes) else read_intervals(regions)
+        corpus = TokenizedGenome.cached(genome, tokenizer)
+        _require_in_genome(table, corpus, regions, genome)
+        n_tokens = n_without = 0
+        with atomic_write(output) as beside, progress_bar(total=len(table), what="regions") as bar:
+            with _WRITERS[output.suffix](beside, corpus) as write:
+                for rows in _rows(table, corpus, inside=inside):
+                    write(rows)
+                    lengths = [len(row.tokens.input_ids) for row in rows]
+                    n_tokens, n_without = n_tokens + sum(lengths), n_without + lengths.count(0)
+                    bar.update(len(rows))
+    return Written(len(table), n_tokens, n_without)
+
+
+def _require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Path, genome: Path) -> None:
+    require_same_names(table["chrom"].unique().tolist(), list(corpus.sizes), what=str(regions), genome=str(genome))
+    sizes = table["chrom"].map(corpus.sizes)
+    odd = (sizes.isna() | (table["end"] > sizes)).to_numpy()
+    if odd.any():
+        row = table.iloc[int(odd.argmax())]
+        size = corpus.sizes.get(row["chrom"])
+        why = f"{row['chrom']} has {size:,} bp" if size else f"there is no {row['chrom']}"
+        where = f"{row['chrom']}:{row['start']}-{row['end']}"
+        raise InputError(
+            f"{regions}: {where} is not in {genome}: {why}. {int(odd.sum())} of {len(table):,} regions are not."
+        )
+
+
+def _rows(table: pd.DataFrame, corpus: TokenizedGenome, *, inside: bool) -> Iterator[list[Row]]:
+    names = table["name"] if "name" in table.columns else pd.Series("", index=table.index)
+    for first in range(0, len(table), _AT_ONCE):
+        part = table.iloc[first : first + _AT_ONCE]
+        columns = (part["chrom"], part["start"], part["end"], names.iloc[first : first + _AT_ONCE], part["strand"])
+        yield [
+            Row(chrom, start, end, name, strand, corpus.tokens_in(Interval(chrom, start, end), inside=inside))
+            for chrom, start, end, name, strand in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+
+
+class _Parquet:
+    """Rows as row groups; ids as lists of uint16."""
+
+    def __init__(self, path: Path, corpus: TokenizedGenome) -> None:
+        text, number = pa.string(), pa.int64()
+        facts = {"vocabulary_sha256": corpus.vocabulary_sha256, "genome_sha256": corpus.facts.genome.sha256}
+        self._schema = pa.schema(
+            [("chrom", text), ("start", number), ("end", number), ("name", text), ("strand", text),
+             ("input_ids", pa.list_(pa.uint16())), ("starts", pa.list_(number)), ("ends", pa.list_(number)),
+             ("partial_start", pa.bool_()), ("partial_end", pa.bool_())],
+            metadata={f"grover.{name}": value for name, value in facts.items()},
+        )
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+
+    def __enter__(self) -> Writer:
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def _write(self, rows: list[Row]) -> None:
+        lengths = [len(row.tokens.input_ids) for row in rows]
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+
+        def lists(name: str, dtype: Any) -> pa.ListArray:
+            values = [np.empty(0, dtype), *(getattr(row.tokens, name) for row in rows)]
+            return pa.ListArray.from_arrays(offsets, np.concatenate(values, dtype=dtype))
+
+        columns = list(zip(*(row[:5] for row in rows), strict=True))
+        arrays = [
+            *columns, lists("input_ids", np.uint16), lists("starts", np.int64), lists("ends", np.int64),
+            [row.tokens.partial_start for row in rows], [row.tokens.partial_end for row in rows],
+        ]
+        self._writer.write_table(pa.table(
+            [pa.array(array, field.type) for array, field in zip(arrays, self._schema, strict=True)],
+            schema=self._schema,
+        ))
+
+
+class _Lines:
+    """Rows as lines of text."""
+
+    def __init__(self, path: Path, header: str, line: Callable[[Row], str | None]) -> None:
+        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        self._file.write(f"{header}\n")
+        self._line = line
+
+    def __enter__(self) -> Writer:
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _write(self, rows: list[Row]) -> None:
+        lines = (self._line(row) for row in rows)
+        self._file.writelines(f"{line}\n" for line in lines if line is not None)
+
+
+def _tsv(path: Path, corpus: TokenizedGenome) -> _Lines:
+    tokens = corpus.encoder.tokens
+
+    def line(row: Row) -> str:
+        found = row.tokens
+        lists = (",".join(map(str, values.tolist())) for values in (found.starts, found.ends))
+        spelled = " ".join(tokens[token] for token in found.input_ids.tolist())
+        flags = (int(found.partial_start), int(found.partial_end))
+        return "\t".join(map(str, (*row[:5], *flags, *lists, spelled)))
+
+    return _Lines(path, _BEGINS[".tsv"], line)
+
+
+def _bed(path: Path, corpus: TokenizedGenome) -> _Lines:
+    def line(row: Row) -> str | None:
+        found = row.tokens
+        if not len(found.input_ids):
+            # BED has no line without a block.
+            return None
+        first, last = int(found.starts[0]), int(found.ends[-1])
+        sizes, starts = (found.ends - found.starts).tolist(), (found.starts - first).tolist()
+        fields = (
+            row.chrom, first, last, row.name or ".", 0, row.strand, max(first, row.start), min(last, row.end), "0",
+            len(sizes), ",".join(map(str, sizes)), ",".join(map(str, starts)),
+        )
+        return "\t".join(map(str, fields))
+
+    return _Lines(path, f"{_BEGINS['.bed']}: {corpus.encoder.name}, {corpus.vocabulary_sha256[:12]}", line)
+
+
+_WRITERS: dict[str, Callable[[Path, TokenizedGenome], Any]] = {".parquet": _Parquet, ".tsv": _tsv, ".bed": _bed}
