@@ -41,9 +41,9 @@ def main() -> None:
         far = np.minimum(true.ends[is_wrong] - start, interval.end - true.starts[is_wrong])
         distances += far.tolist()
     print(
-        f"{arguments.regions:,} regions of {arguments.bp} bp: {wrong / n_tokens:.2%} of {n_tokens:,} tokens that lie "
-        f"in them whole are wrong, in {n_regions / arguments.regions:.0%} of the regions; the far ends lie "
-        f"{np.percentile(distances, 50):.0f} bp from the nearer end of the region (median; 95 %: "
+        f"{arguments.regions:,} regions of {arguments.bp} bp: {wrong / n_tokens:.2%} of {n_tokens:,} tokens that "
+        f"lie in them whole are wrong, in {n_regions / arguments.regions:.0%} of the regions; far ends lie "
+        f"{np.percentile(distances, 50):.0f} bp from its nearer end (median; 95 %: "
         f"{np.percentile(distances, 95):.0f}, all: {max(distances):.0f})"
     )
 

@@ -68,7 +68,7 @@ def test_help_names_every_verb_and_the_trainings(grover):
         (["build", "prom30"], "Did you mean grover build prom300?"),
         (["pretrain"], "accelerate launch -m training.pretrain"),
         (["finetune", "--config", "x"], "accelerate launch -m training.finetune"),
-        (["embed", "x.bed"], "DnaModel.from_pretrained(MODEL).embed(SEQUENCES)"),
+        (["embeddings", "x.bed"], "Did you mean grover embed?"),
         (["convert-published"], "It is grover convert-authors now."),
         (["xyzzy"], "grover --help lists them."),
     ],

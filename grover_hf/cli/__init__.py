@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from grover_hf.cli import authors, publish, scores, scripts, start, tokens
+from grover_hf.cli import authors, models, publish, scores, scripts, start, tokens
 from grover_hf.cli.build import build
 from grover_hf.cli.verbs import Verbs
 from grover_hf.errors import InputError
@@ -33,6 +33,7 @@ def _options(
 
 
 _START, _VOCABULARIES, _DATASETS, _SCORES, _HUB = "Start here", "Vocabularies", "Datasets", "Scores", "Hub"
+_MODELS = "Models"
 app.command(rich_help_panel=_START)(start.quickstart)
 app.command(rich_help_panel=_START)(start.fetch)
 app.command(rich_help_panel=_VOCABULARIES)(tokens.train_bpe)
@@ -44,6 +45,7 @@ app.command(rich_help_panel=_VOCABULARIES, context_settings=scripts.OWN_PARSER)(
 app.command(rich_help_panel=_DATASETS)(tokens.tokenize)
 app.command(rich_help_panel=_DATASETS)(tokens.tokenize_regions)
 app.add_typer(build, name="build", rich_help_panel=_DATASETS)
+app.command(rich_help_panel=_MODELS)(models.embed)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.evaluate)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.probe)
 app.command(rich_help_panel=_SCORES)(scores.baselines)

@@ -7,16 +7,8 @@ from typing import Any
 from typer.core import TyperGroup
 
 _TRAINING = "A training is a script: accelerate launch -m training.{0} --config RECIPE"
-_EMBED = (
-    "Embeddings are made in Python:\n"
-    "  from grover_hf import DnaModel\n"
-    "  DnaModel.from_pretrained(MODEL).embed(SEQUENCES)\n"
-    "or, as a pipeline of transformers:\n"
-    "  import grover_hf.inference.pipeline\n"
-    '  transformers.pipeline("dna-embedding", model=MODEL)(SEQUENCES)'
-)
 _ELSEWHERE = {
-    "embed": _EMBED, "embedding": _EMBED, "embeddings": _EMBED,
+    "embedding": "Did you mean grover embed?", "embeddings": "Did you mean grover embed?",
     "pretrain": _TRAINING.format("pretrain"), "train": _TRAINING.format("pretrain"),
     "finetune": _TRAINING.format("finetune"), "fine-tune": _TRAINING.format("finetune"),
     "convert-published": "It is grover convert-authors now.",

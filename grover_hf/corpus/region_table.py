@@ -15,7 +15,7 @@ from grover_hf._internals.progress import progress_bar
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval
-from grover_hf.genome.annotations import read_bed, read_intervals, require_same_names
+from grover_hf.genome.annotations import read_regions, require_same_names
 
 _AT_ONCE = 20_000
 _TSV = ("chrom", "start", "end", "name", "strand", "partial_start", "partial_end", "starts", "ends", "tokens")
@@ -73,9 +73,9 @@ def tokenize_regions(
         require_writable(
             output, overwrite=overwrite, begins=_BEGINS[output.suffix], inputs=[regions, genome, tokenizer]
         )
-        table = read_bed(regions) if ".bed" in map(str.lower, regions.suffixes) else read_intervals(regions)
+        table = read_regions(regions)
         corpus = TokenizedGenome.cached(genome, tokenizer)
-        _require_in_genome(table, corpus, regions, genome)
+        require_in_genome(table, corpus, regions, genome)
         n_tokens = n_without = 0
         with atomic_write(output) as beside, progress_bar(total=len(table), what="regions") as bar:
             with _WRITERS[output.suffix](beside, corpus) as write:
@@ -87,7 +87,15 @@ def tokenize_regions(
     return Written(len(table), n_tokens, n_without)
 
 
-def _require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Path, genome: Path) -> None:
+def require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Path, genome: Path) -> None:
+    """Raise `InputError` if a region is not in the genome, and offer names that seem meant.
+
+    Args:
+        table: Regions, as `read_regions` gives them.
+        corpus: The tokenized genome.
+        regions: Their file, for the error.
+        genome: Its file, for the error.
+    """
     require_same_names(table["chrom"].unique().tolist(), list(corpus.sizes), what=str(regions), genome=str(genome))
     sizes = table["chrom"].map(corpus.sizes)
     odd = (sizes.isna() | (table["end"] > sizes)).to_numpy()

@@ -135,6 +135,12 @@ def read_intervals(path: str | Path) -> pd.DataFrame:
     return rows.replace("", np.nan)
 
 
+def read_regions(path: str | Path) -> pd.DataFrame:
+    """Read regions as `read_bed` does where the file is called .bed (.bed.gz), else as `read_intervals` does."""
+    is_bed = ".bed" in [suffix.lower() for suffix in Path(path).suffixes]
+    return read_bed(path) if is_bed else read_intervals(path)
+
+
 def _first_base(table: TextTable, *, is_granges: bool) -> int:
     """Return from where the positions of a table count: 1 if a column of widths includes the end."""
     for name in ("width", "length"):

@@ -169,12 +169,16 @@ def prepare(base: Path) -> list[Command]:
         results {scores}
         evaluate {made / "run"} --windows 20
         convert-authors {raw}
+        embed {base / "sites.bed"} --genome {genome} --model {made / "run" / "model"} --rows-a-part 30
+        probe {made / "mine"} --model {made / "run" / "model"} --draws 2
         quickstart --genome {genome} --cycles 60 --steps 2
     """
     verbs = [line.split() for line in lines.strip().splitlines()]
     names = [" ".join(words[: 2 if words[0] == "build" else 1]) for words in verbs]
     return [
         *(Command(name, [*words, "--output", "out"], grover) for name, words in zip(names, verbs, strict=True)),
+        Command("tokenize-regions", ["tokenize-regions", sites, "--genome", genome, "--tokenizer", tokenizer,
+                                     "--output", "out.parquet"], grover),
         Command("vocabulary", ["vocabulary", merges, "--corpus", corpus, "--figure", "out.png"], grover),
         Command("compare", ["compare", f"{scores}/gc", f"{scores}/majority", "--output", "out.json"], grover),
         Command("publish", ["publish", "corpus", corpus, "--license", "mit", "--repo", "tester/{number}"], grover),
