@@ -1,6 +1,6 @@
 """`grover embed`: a vector for each region of a genome, as Parquet shards that a killed run goes on with.
 
-OUTPUT/embeddings.json          what was embedded, with which model, and whether it is finished
+OUTPUT/_embeddings.json         what was embedded, with which model, and whether it is finished
 OUTPUT/part-00000.parquet ...   chrom, start, end, strand, name, n_tokens, embedding (fixed-size list of float32),
                                 in the order of the regions; provenance in the metadata of the schema
 """
@@ -32,7 +32,8 @@ from grover_hf.inference.dna_model import DnaModel, Pooling
 from grover_hf.model import identity_of_model
 from grover_hf.tokenization.export import load_encoder
 
-FACTS = "embeddings.json"
+FACTS = "_embeddings.json"
+"""Readers of a folder of Parquet files pass over names that begin so."""
 _PART = "part-{:05}.parquet"
 
 
