@@ -126,7 +126,8 @@ class Runs:
             "dataset": str(self._windows), "tokenizer": str(self._tokenizer), "output": str(self._folder / "ours"),
             "overwrite": True, "seed": seed, "size": given.size, "dropout": given.dropout, "bf16": given.bf16,
             "batch_size": given.batch, "per_device_batch_size": given.batch, "max_steps": given.steps,
-            "warmup_steps": 1, "eval_windows": 1, **RATES, **switches,
+            "warmup_steps": 1, "eval_windows": 1, "initialization": "stock", "tie_embeddings": True, **RATES,
+            **switches,
         }
         with (
             mock.patch.object(pretrain, "PretrainTrainer", clocked(pretrain.PretrainTrainer, clock)),

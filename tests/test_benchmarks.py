@@ -1,0 +1,24 @@
+"""Benchmarks that no machine here runs in full do run: on tiny sizes, from their first line to their last."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
+    words = ["--size", "tiny", "--batch", "4", "--seconds", "3", "--windows", "40", "--bf16", "false", "--mbp", "1"]
+    environment = {key: value for key, value in os.environ.items() if key != "GROVER_DATA"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "gpu.py", *words], capture_output=True, text=True, cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT), "GROVER_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert "| ours, without padding |" in done.stdout
+    assert "tokens/s" in done.stdout.split("vectors of 40 test windows")[1]
+    assert "neighbour counts" in done.stdout.split("bpe_600_fast, tiny:")[1]
