@@ -82,8 +82,8 @@ def show_embedding(arguments: argparse.Namespace, folder: Path, windows: Path) -
     embeddings(dna, rows, layer=-1, pooling="mean", what="vectors")
     seconds = time.perf_counter() - begin
     n_tokens = sum(map(len, rows))
-    print(f"\nvectors of {len(rows):,} test windows, {arguments.size}, {dtype}: {len(rows) / seconds:,.0f} windows/s, "
-          f"{n_tokens / seconds:,.0f} tokens/s")
+    print(f"\nvectors of {len(rows):,} test windows, {arguments.size}, {dtype}: "
+          f"{len(rows) / seconds:,.0f} windows/s, {n_tokens / seconds:,.0f} tokens/s")
 
 
 def show_pretraining(arguments: argparse.Namespace, folder: Path, windows: Path) -> None:

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
-    words = ["--size", "tiny", "--batch", "4", "--seconds", "3", "--windows", "40", "--bf16", "false", "--mbp", "1"]
+    options = {"size": "tiny", "batch": 4, "seconds": 3, "windows": 40, "bf16": "false", "mbp": 1}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     environment = {key: value for key, value in os.environ.items() if key != "GROVER_DATA"}
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "gpu.py", *words], capture_output=True, text=True, cwd=tmp_path,

@@ -4,8 +4,10 @@ pyfaidx indexes the file and fetches intervals. A whole chromosome is read past 
 base codes: blocks of whole lines from the file, one compiled pass over each, no Python string.
 """
 
+import fnmatch
 import hashlib
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,7 @@ from grover_hf.genome.letters import IUPAC, NOT_DNA, reverse_complement
 
 logger = logging.getLogger(__name__)
 
+_MIN_LENGTH = re.compile(r"min=([0-9]+)")
 PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 """The chromosomes that the paper counts, without the "chr" of UCSC names."""
 
@@ -60,12 +63,13 @@ class ReferenceGenome:
 
     Args:
         path: The FASTA file.
-        chromosomes: Which records to keep: None for all in file order, "primary" for those of
-            1-22, X and Y that the file has (with or without "chr"), or their names.
+        chromosomes: Which records to keep, in file order: None for all; "primary" for those of 1-22, X and Y that
+            the file has (with or without "chr"); names, or patterns with * and ?. One with "!" before it is left
+            out, and so is with "min=N" what has fewer than N bases.
 
     Raises:
         InputError: If the file is missing, empty, truncated, ragged, or not FASTA; if two records
-            have one name; if a name in `chromosomes` is not in the file.
+            have one name; if a name in `chromosomes` is not in the file, or none is left.
 
     Examples:
         The quickstart leaves a simulated genome; your own FASTA file does as well.
@@ -92,7 +96,7 @@ class ReferenceGenome:
             self._fasta = pyfaidx.Faidx(str(self._plain), indexname=str(index), rebuild=False, as_raw=True)
         self._checked = set(self._records) if index.parent == cache_dir() / "fasta" else set()
         """Records whose lines are known to end where the index says."""
-        names = _choose(list(self._records), chromosomes, self.path)
+        names = _choose({name: record.size for name, record in self._records.items()}, chromosomes, self.path)
         self.sizes: dict[str, int] = {name: self._records[name].size for name in names}
         """Bases of each chromosome, by name, in the order of the file."""
         self.chromosomes: list[str] = names
@@ -270,22 +274,54 @@ def update_genome_digest(digest: "hashlib._Hash", chrom: str, codes: NDArray[np.
     digest.update(codes.data)
 
 
-def _choose(names: list[str], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
-    if wanted is None:
-        return names
-    if wanted == "primary":
-        primary = [name for name in names if name.removeprefix("chr") in PRIMARY]
+def _choose(sizes: dict[str, int], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
+    """Return the names of the records that are meant, in the order of the file; see `ReferenceGenome`."""
+    asked = [wanted] if isinstance(wanted, str) else [] if wanted is None else list(wanted)
+    chosen: set[str] = set()
+    left_out: set[str] = set()
+    shortest = 0
+    n_included = 0
+    for word in asked:
+        if word in sizes:
+            chosen.add(word)
+        elif word.startswith("!"):
+            left_out.update(_meant(word[1:], sizes, path))
+            continue
+        elif match := _MIN_LENGTH.fullmatch(word):
+            shortest = max(shortest, int(match[1]))
+            continue
+        else:
+            chosen.update(_meant(word, sizes, path))
+        n_included += 1
+    if not n_included:
+        chosen = set(sizes)
+    names = [name for name in sizes if name in chosen and name not in left_out and sizes[name] >= shortest]
+    if asked and not names:
+        raise InputError(f"{path} has no record left of {', '.join(asked)}; it has {shorten(list(sizes))}.")
+    return names
+
+
+def _meant(word: str, sizes: dict[str, int], path: Path) -> list[str]:
+    """Return the records that a name, a pattern or "primary" stands for."""
+    if word in sizes:
+        return [word]
+    if word == "primary":
+        primary = [name for name in sizes if name.removeprefix("chr") in PRIMARY]
         if not primary:
+            longest = sorted(sizes, key=lambda name: -sizes[name])[:5]
             raise InputError(
-                f"{path} has none of the chromosomes 1-22, X, Y; it has {shorten(names)}. Name those that you "
-                "mean, or take all."
+                f"{path} has none of the chromosomes 1-22, X, Y; its longest records are "
+                f"{', '.join(f'{name} ({sizes[name]:,} bp)' for name in longest)}. Name those that you mean; or a "
+                f"pattern, such as {longest[0].rstrip('0123456789') or longest[0][:1]}*; or min=N, for records of N "
+                "bases or more; or take all."
             )
         return primary
-    asked = [wanted] if isinstance(wanted, str) else list(wanted)
-    if unknown := set(asked) - set(names):
-        require_chromosome(next(name for name in asked if name in unknown), names, path)
-    chosen = set(asked)
-    return [name for name in names if name in chosen]
+    if not set("*?") & set(word):
+        require_chromosome(word, sizes, path)
+    found = [name for name in sizes if fnmatch.fnmatchcase(name, word)]
+    if not found:
+        raise InputError(f"{path} has no record that {word} fits; it has {shorten(list(sizes))}.")
+    return found
 
 
 def _open_file(path: Path) -> tuple[Path, Path, dict[str, FastaRecord]]:

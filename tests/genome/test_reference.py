@@ -216,3 +216,40 @@ def test_real_chromosomes_read_as_pyfaidx_reads_them(real_data):
     assert "".join("ACGTN"[c] for c in codes[interval.start : interval.end]) == genome.fetch(interval)
     n_acgt = sum(int(np.sum(genome.codes(chrom) < 4)) for chrom in genome.chromosomes)
     assert n_acgt == 17_023_817
+
+
+PLANT = "".join(f">{name}\n{'ACGT' * n}\n" for name, n in (
+    ("Chr1", 9), ("Chr2", 8), ("ChrC", 3), ("ChrM", 2), ("scaffold_1", 4), ("scaffold_2", 1), ("odd*name", 5),
+))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("Chr?", "Chr1 Chr2 ChrC ChrM"),
+        (["Chr*", "!ChrC", "!ChrM"], "Chr1 Chr2"),
+        (["!scaffold_*", "!odd*name"], "Chr1 Chr2 ChrC ChrM"),
+        ("min=16", "Chr1 Chr2 scaffold_1 odd*name"),
+        (["Chr*", "min=9"], "Chr1 Chr2 ChrC"),
+        (["scaffold_1", "Chr2"], "Chr2 scaffold_1"),
+        # What is a name is no pattern.
+        ("odd*name", "odd*name"),
+    ],
+)
+def test_chromosomes_are_chosen_by_names_patterns_and_lengths(write_fasta, wanted, names):
+    assert ReferenceGenome(write_fasta(PLANT), wanted).chromosomes == names.split()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("primary", r"longest records are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as Chr\*; or min=N"),
+        ("chr*", r"has no record that chr\* fits; it has Chr1"),
+        (["!Chr9"], "Chr9"),
+        (["Chr*", "!C*"], r"has no record left of Chr\*, !C\*"),
+        ("min=1000", "has no record left of min=1000"),
+    ],
+)
+def test_chromosomes_that_leave_nothing_say_what_there_is(write_fasta, wanted, message):
+    with pytest.raises(InputError, match=message):
+        ReferenceGenome(write_fasta(PLANT), wanted)
