@@ -309,11 +309,11 @@ def _meant(word: str, sizes: dict[str, int], path: Path) -> list[str]:
         primary = [name for name in sizes if name.removeprefix("chr") in PRIMARY]
         if not primary:
             longest = sorted(sizes, key=lambda name: -sizes[name])[:5]
+            shown = ", ".join(f"{name} ({sizes[name]:,} bp)" for name in longest)
+            pattern = f"{longest[0].rstrip('0123456789') or longest[0][:1]}*"
             raise InputError(
-                f"{path} has none of the chromosomes 1-22, X, Y; its longest records are "
-                f"{', '.join(f'{name} ({sizes[name]:,} bp)' for name in longest)}. Name those that you mean; or a "
-                f"pattern, such as {longest[0].rstrip('0123456789') or longest[0][:1]}*; or min=N, for records of N "
-                "bases or more; or take all."
+                f"{path} has none of the chromosomes 1-22, X, Y; the longest are {shown}. Name those that you "
+                f"mean; or a pattern, such as {pattern}; or min=N, for records of N bases or more; or take all."
             )
         return primary
     if not set("*?") & set(word):

@@ -243,7 +243,7 @@ def test_chromosomes_are_chosen_by_names_patterns_and_lengths(write_fasta, wante
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("primary", r"longest records are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as Chr\*; or min=N"),
+        ("primary", r"longest are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as Chr\*; or min=N"),
         ("chr*", r"has no record that chr\* fits; it has Chr1"),
         (["!Chr9"], "Chr9"),
         (["Chr*", "!C*"], r"has no record left of Chr\*, !C\*"),
