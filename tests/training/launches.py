@@ -42,7 +42,8 @@ TRAININGS = {
     "finetune": (finetune.finetune, finetune.FinetuneRecipe, "small_cpu"),
 }
 STOCK = {"initialization": "stock", "tie_embeddings": True}
-"""What the recipe `tiny_cpu` has otherwise."""
+COUNTS = {"initialization": "neighbour_counts", "tie_embeddings": False}
+"""What the recipe `tiny_cpu` has."""
 ABORT = ("terminate called without an active exception", "Signal 6 (SIGABRT)")
 """What is printed where one of two processes on CPUs aborts at its exit, as happens now and then."""
 TRANSFORMERS_4 = transformers.__version__.startswith("4.")
@@ -79,9 +80,9 @@ def windows_like(folder, inputs, change):
 
 
 def train(kind, changes):
-    """Train a packaged recipe with changes; return its report."""
+    """Train a packaged recipe with changes, a pretraining from stock weights; return its report."""
     function, recipe_class, base = TRAININGS[kind]
-    return function(read_recipe(recipe_class, base, kind, changes))
+    return function(read_recipe(recipe_class, base, kind, {**(STOCK if kind == "pretrain" else {}), **changes}))
 
 
 def logged(run, name):

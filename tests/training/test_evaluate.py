@@ -16,7 +16,7 @@ from grover_hf.genome import ReferenceGenome
 from grover_hf.masking import IGNORED
 from grover_hf.metrics.report import Difference, Masking, read_metrics
 from grover_hf.tokenization.kmer import KmerEncoder
-from tests.training.launches import windows_like
+from tests.training.launches import STOCK, windows_like
 from training.evaluate import evaluate, main
 from training.evaluation import report as evaluation_report
 from training.evaluation.judging import MaskedModel
@@ -42,7 +42,7 @@ def trained(inputs, tmp_path_factory):
     run = tmp_path_factory.mktemp("trained") / "run"
     fields = {
         **inputs, "output": str(run), "batch_size": 8, "per_device_batch_size": 8, "max_steps": 2,
-        "warmup_steps": 1, "eval_windows": 30, "bf16": False,
+        "warmup_steps": 1, "eval_windows": 30, "bf16": False, **STOCK,
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROVER_CACHE", str(run.parent / "cache"))

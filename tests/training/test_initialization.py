@@ -22,7 +22,8 @@ from grover_hf.errors import InputError
 from grover_hf.model import grover_config
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, N_SPECIAL, SEP_ID
-from tests.training.launches import STOCK, weights
+from tests.training.launches import COUNTS, STOCK, weights
+from training import initialization
 from training.initialization import (
     begin_with_pairs,
     fit_pairs,
@@ -41,7 +42,6 @@ SHAPES = [
     pytest.param("small", {"num_attention_heads": 8}, id="8 heads of 32"),
     pytest.param("base", {"num_hidden_layers": 2}, id="12 heads of 64"),
 ]
-COUNTS = {"initialization": "neighbour_counts", "tie_embeddings": False}
 
 
 def new_model(vocab_size, size="small", **changes):
@@ -125,13 +125,28 @@ def test_a_fit_reaches_the_conditional_entropy_where_its_rank_allows_it():
     assert loss(1) > entropy + 0.05
 
 
+def test_a_fit_to_some_contexts_at_a_time_is_nearly_that_to_all(monkeypatch):
+    singles, pairs = counted(chain(200, 300_000), 209)
+    bias = torch.from_numpy(np.log((singles + 1) / (singles + 1).sum()))
+
+    def loss():
+        context, target = fit_pairs(pairs, 20, seed=0)
+        said = (context @ target.T + bias).log_softmax(1)
+        return float(-(torch.from_numpy(pairs / pairs.sum()) * said).sum())
+
+    whole = loss()
+    monkeypatch.setattr(initialization, "_MOST_CONTEXTS", 60)
+    frequency = float(-(torch.from_numpy(pairs.sum(0) / pairs.sum()) * bias).sum())
+    assert whole < loss() < whole + 0.05 * (frequency - whole)
+
+
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_the_start_knows_what_both_neighbours_say(size):
-    tokens = chain(50, 200_000)
+    tokens = chain(50, 160_000)
     singles, pairs = counted(tokens[:150_000], 59)
     model = new_model(59, size)
     begin_with_pairs(model, singles, pairs, seed=0)
-    nll = masked_nll(model, tokens[150_000:])
+    nll = masked_nll(model, tokens[150_000:], length=50)
     # What a chain's middle token has, by the table that its pairs make.
     p = (pairs + 1e-3)[N_SPECIAL:, N_SPECIAL:]
     p = p / p.sum(1, keepdims=True)
@@ -170,7 +185,7 @@ def test_a_model_too_narrow_for_pairs_is_refused(changes):
 
 
 def test_stock_is_what_transformers_makes(recipe):
-    stock = recipe(**STOCK)
+    stock = recipe()
     encoder = load_encoder(stock.tokenizer)
     model = new_masked_model(stock, encoder)
     begin(model, stock, None)
@@ -184,9 +199,9 @@ def test_stock_is_what_transformers_makes(recipe):
     ("changes", "message"),
     [
         ({"initialization": "kaiming"}, "initialization is 'kaiming'; it is stock, neighbour_heads, neighbour_co"),
-        ({"tie_embeddings": True}, "neighbour_counts needs tie_embeddings: false"),
+        ({"initialization": "neighbour_counts"}, "neighbour_counts needs tie_embeddings: false"),
         ({**COUNTS, "init_from": "x"}, "leave initialization out"),
-        ({"architecture": "modernbert"}, "initialization neighbour_counts is for architecture bert"),
+        ({"architecture": "modernbert", **COUNTS}, "initialization neighbour_counts is for architecture bert"),
         ({"architecture": "hyena", "initialization": "stock"}, "hyena"),
         ({"initialization": "stock", "init_from": "nowhere"}, "init_from is nowhere, which has no config.json"),
     ],
@@ -200,7 +215,9 @@ def test_what_cannot_be_begun_with_is_refused(recipe, tmp_path, changes, message
 def test_a_training_begins_at_the_level_of_its_counts_and_far_below_stock(recipe, inputs, tmp_path):
     still = {"max_steps": 1, "learning_rate": 0.0, "warmup_steps": 0, "overwrite": True, "eval_windows": None}
     stock = pretrain(recipe(**still, **STOCK)).metrics["perplexity"]
-    heads = pretrain(recipe(**still, initialization="neighbour_heads")).metrics["perplexity"]
+    heads = pretrain(
+        recipe(**still, initialization="neighbour_heads", tie_embeddings=False)
+    ).metrics["perplexity"]
     counts = pretrain(recipe(**still, **COUNTS)).metrics["perplexity"]
     _, facts = choose_config(inputs["dataset"], None)
     train = open_windows(inputs["dataset"], facts)["train"].input_ids
@@ -221,9 +238,19 @@ def test_a_run_begins_with_given_weights(recipe, tmp_path, tied):
     assert all(torch.equal(given[name], begun[name]) for name in given)
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_modernbert_trains_goes_on_and_loads_by_auto_model(recipe, tmp_path, tied):
-    changes = {"architecture": "modernbert", "initialization": "stock", "tie_embeddings": tied, "save_steps": 2}
+@pytest.mark.parametrize(
+    ("changes", "model_class"),
+    [
+        ({"architecture": "modernbert"}, transformers.ModernBertForMaskedLM),
+        ({"architecture": "modernbert", "tie_embeddings": False}, transformers.ModernBertForMaskedLM),
+        (COUNTS, BertForMaskedLM),
+    ],
+    ids=["modernbert", "modernbert, not tied", "neighbour counts"],
+)
+def test_a_training_that_was_stopped_goes_on_bit_for_bit_and_loads_by_auto_model(
+    recipe, tmp_path, changes, model_class
+):
+    changes = {**changes, "save_steps": 2}
     pretrain(recipe(**changes))
     whole = weights(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "model")
@@ -234,8 +261,8 @@ def test_modernbert_trains_goes_on_and_loads_by_auto_model(recipe, tmp_path, tie
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     model = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / "model")
-    assert type(model) is transformers.ModernBertForMaskedLM
-    assert model.config.tie_word_embeddings is tied
+    assert type(model) is model_class
+    assert model.config.tie_word_embeddings is changes.get("tie_embeddings", True)
     dna = DnaModel.from_pretrained(tmp_path / "run" / "model", device="cpu")
     assert dna.embed(["ACGTACGTTTAACC"]).shape == (1, 128)
 

@@ -14,7 +14,7 @@ from grover_hf.metrics.predictions import read_predictions
 from grover_hf.model import grover_config
 from tests.oracles import masked_batch
 from tests.training.launches import (
-    STOCK,
+    COUNTS,
     few_windows,
     largest_difference,
     launch,
@@ -34,7 +34,7 @@ LAYOUTS = {(1, 1): 8, (1, 4): 2, (2, 1): 4, (2, 2): 2}
 # second moment, which makes more of it where gradients are small. A loss that is scaled wrongly is off by 2.
 LOSS_TOLERANCE, NORM_TOLERANCE, WEIGHTS_TOLERANCE = 1e-6, 1e-5, 1e-5
 VERBS = {"pretrain": "pretrain", "begun": "pretrain", "finetune": "finetune"}
-"""Of the kinds of trainings; `begun` is a pretraining that begins, as tiny_cpu has it, with what pairs say."""
+"""Of the kinds of trainings; `begun` is a pretraining that begins with what pairs of tokens say."""
 TIMES = {"pretrain": 1, "begun": 10, "finetune": 1}
 """By how much more a kind may differ: a start of counts has larger weights and logits."""
 
@@ -70,8 +70,8 @@ def runs(windows, sequences, tmp_path_factory):
     trainings = {}
     for layout, at_once in LAYOUTS.items():
         # Masks so thin that many a device has none.
-        trainings["pretrain", layout] = {**common, **windows, **STOCK, "max_steps": N_STEPS, "p_select": 0.005}
-        trainings["begun", layout] = {**common, **windows, "max_steps": N_STEPS}
+        trainings["pretrain", layout] = {**common, **windows, "max_steps": N_STEPS, "p_select": 0.005}
+        trainings["begun", layout] = {**common, **windows, **COUNTS, "max_steps": N_STEPS}
         trainings["finetune", layout] = {
             **common, "dataset": sequences, "model": str(folder / "pretrain-1x1" / "model"), "epochs": 1,
             "seeds": [0],
