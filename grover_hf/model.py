@@ -58,7 +58,8 @@ def grover_config(
     dropout 0.1 (the paper's text says 0.5; the checkpoint decides, see docs/readings.md).
 
     "modernbert" is that of Warner et al. 2024: rotary positions, gated feed-forward networks, two layers of three
-    that attend to 64 tokens on each side, normalization before each block. It has as many parameters.
+    that attend to 64 tokens on each side, normalization before each block. It has about as many parameters,
+    but for positions, which it has no table of.
 
     Args:
         vocab_size: Number of token ids: 609 for 600 cycles.

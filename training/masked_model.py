@@ -74,10 +74,13 @@ def new_masked_model(recipe: MaskedModelChoice, encoder: Encoder) -> PreTrainedM
         config.initializer_range = weight_std(config.hidden_size)
     transformers.set_seed(recipe.seed)
     try:
+        model: PreTrainedModel
         if recipe.init_from is None:
-            model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
+            model = AutoModelForMaskedLM.from_config(config)
         else:
             model = _given(recipe, encoder, config)
+    except InputError:
+        raise
     except (ValueError, ImportError) as error:
         raise InputError(f"attention is {recipe.attention!r}, which cannot be used here: {error}") from error
     if isinstance(model, BertForMaskedLM):
@@ -130,7 +133,9 @@ def _given(recipe: MaskedModelChoice, encoder: Encoder, wanted: PretrainedConfig
         if (given := getattr(has, name, None)) != getattr(wanted, name):
             raise InputError(f"{folder} has {name} {given}; this recipe has {getattr(wanted, name)}.")
     try:
-        opened: Any = AutoModelForMaskedLM.from_pretrained(folder, config=wanted, output_loading_info=True)
+        opened: Any = AutoModelForMaskedLM.from_pretrained(
+            folder, config=wanted, dtype=torch.float32, output_loading_info=True
+        )
     except (OSError, SafetensorError) as error:
         raise InputError(f"The weights of {folder} cannot be read: {error}") from error
     model, loaded = opened

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import transformers
 from numpy.typing import NDArray
+from sklearn.metrics import matthews_corrcoef
 from sklearn.model_selection import StratifiedGroupKFold
 
 from grover_hf._internals.files import atomic_folder
@@ -91,9 +92,10 @@ def probe(plan: ProbePlan) -> ProbeReport:
     Raises:
         InputError: If the dataset or the model cannot be used, their vocabularies differ, or an option is wrong.
     """
-    require_positive(random_weights=plan.random_weights, folds=plan.folds or 2)
-    if plan.folds == 1 or plan.draws < 0:
-        raise InputError(f"folds is {plan.folds} and draws is {plan.draws}; two folds, or 0 draws, are the least.")
+    require_positive(random_weights=plan.random_weights)
+    for name, value, least in (("folds", plan.folds, 3), ("draws", plan.draws, 0), ("seed", plan.seed, 0)):
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}; the least is {least}.")
     if not on_a_terminal():
         transformers.utils.logging.disable_progress_bar()
     output = Path(plan.output)
@@ -115,7 +117,8 @@ def _probe(plan: ProbePlan) -> tuple[ProbeReport, Predictions]:
     if len(task.class_names) > MOST_CLASSES:
         raise InputError(f"{task.name} has {len(task.class_names)} classes; a probe tells up to {MOST_CLASSES}.")
     folds = _folds(plan, task)
-    dna = _open(plan)
+    dna = DnaModel.opened(plan.model, plan.revision)
+    dna.require_embedding(pooling=plan.pooling, layer=plan.layer)
     rows = read_ids(task, dna.tokenizer, retokenize=plan.retokenize)
     labels = np.concatenate([np.array(task.splits[name]["label"], np.int64) for name in SPLITS])
     features = _features(plan, task, dna, [ids for name in SPLITS for ids in rows[name]])
@@ -148,14 +151,6 @@ def _probe(plan: ProbePlan) -> tuple[ProbeReport, Predictions]:
     return report, said[MODEL]
 
 
-def _open(plan: ProbePlan) -> DnaModel:
-    try:
-        return DnaModel.from_pretrained(plan.model, revision=plan.revision)
-    except (OSError, ValueError) as error:
-        where_looked = "" if Path(plan.model).exists() else "There is no such folder; as a name on the Hub: "
-        raise InputError(f"The model {plan.model} cannot be opened. {where_looked}{error}") from error
-
-
 def _identity(task: Task, plan: ProbePlan) -> DatasetIdentity:
     if task.facts is not None:
         return DatasetIdentity.of_facts(task.facts, retokenized=plan.retokenize)
@@ -176,6 +171,14 @@ def _folds(plan: ProbePlan, task: Task) -> list[Fold]:
         np.concatenate([np.array(task.splits[name][column]) for name in SPLITS])
         for column in ("chrom", "start", "label")
     )
+    labels = labels.astype(np.int64)
+    if (rarest := int(np.bincount(labels).max())) < plan.folds:
+        raise InputError(f"{task.name} has {rarest} rows of its largest class: too few for {plan.folds} folds.")
+    # A row across a border would share bases with another fold.
+    crosses = np.zeros(len(labels), bool)
+    if "end" in task.splits["train"].features:
+        ends = np.concatenate([np.array(task.splits[name]["end"]) for name in SPLITS])
+        crosses = starts // BLOCK_BP != (ends - 1) // BLOCK_BP
     blocks = np.char.add(np.char.add(chroms.astype(str), ":"), (starts // BLOCK_BP).astype(str))
     if len(set(blocks)) < plan.folds:
         raise InputError(
@@ -187,17 +190,15 @@ def _folds(plan: ProbePlan, task: Task) -> list[Fold]:
     for number, test in enumerate(tests):
         validation = tests[(number + 1) % len(tests)]
         train = np.setdiff1d(np.arange(len(labels)), np.concatenate([test, validation]))
-        # With two folds nothing else is left to fit.
-        found.append(Fold(train if len(train) else validation, validation, test))
-    if odd := next((fold for fold in found if len(set(labels[fold.train])) < len(task.class_names)), None):
-        raise InputError(f"{len(odd.train)} rows of a fold have not all classes; take fewer --folds.")
+        found.append(Fold(train[~crosses[train]], validation[~crosses[validation]], test))
+    n_classes = len(set(labels.tolist()))
+    if any(len(set(labels[fold.train].tolist())) < n_classes or not len(fold.validation) for fold in found):
+        raise InputError(f"{task.name} lies in too few blocks: a fold of {plan.folds} has not all classes to fit.")
     return found
 
 
 def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str, list[Features]]:
     """Return features of all rows by name; of random weights, those of each model."""
-    if plan.pooling not in ("mean", "cls"):
-        raise InputError(f"There is no pooling {plan.pooling!r}; there are mean and cls.")
     options: dict[str, Any] = {"layer": plan.layer, "pooling": plan.pooling}
     sequences = {name: [str(text).upper() for text in task.splits[name]["sequence"]] for name in SPLITS}
     every = [sequence for name in SPLITS for sequence in sequences[name]]
@@ -205,10 +206,10 @@ def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str
         embeddings(with_random_weights(dna, plan.seed + number), rows, **options, what=RANDOM)
         for number in range(plan.random_weights)
     ]
-    kmers: dict[str, list[Features]] = {
-        f"{k}-mers": [kmer_features({"train": sequences["train"], _EVERY_SPLIT: every}, k)[_EVERY_SPLIT]]
-        for k in _KMERS
-    }
+    kmers: dict[str, list[Features]] = {}
+    for k in _KMERS:
+        if found := kmer_features({"train": sequences["train"], _EVERY_SPLIT: every}, k):
+            kmers[f"{k}-mers"] = [found[_EVERY_SPLIT]]
     return {
         MODEL: [embeddings(dna, rows, **options, what=MODEL)], RANDOM: list(random), **kmers,
         GC: [gc_features(every)],
@@ -247,7 +248,8 @@ def _of_few(
             for name, (first, *_) in features.items():
                 train = Part(first[fold.train], labels[fold.train])
                 said = predict_from_few(train, rows, first[fold.test], n_classes)
-                scores[name].append(classification_metrics(labels[fold.test], said)["mcc"])
+                # Not all metrics: a fold may have one class, for which some have no value.
+                scores[name].append(float(matthews_corrcoef(labels[fold.test], said.argmax(1))))
         if scores[MODEL]:
             found.append(FewRows(
                 rows_a_class=per_class, draws=plan.draws,

@@ -31,7 +31,8 @@ class RegionTokens(NamedTuple):
     partial_end: bool
     """The last token ends after the region."""
     bases_left: int
-    """Fewest bases before the region with which its tokens are what they are, whatever stands before those."""
+    """Fewest bases before the region with which its tokens are what they are, whatever stands before those; or all
+    of its segment's there are, where that it begins there counts too."""
     bases_right: int
     """The same after the region."""
     vocabulary_sha256: str

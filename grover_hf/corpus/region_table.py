@@ -17,7 +17,7 @@ from grover_hf.errors import InputError
 from grover_hf.genome import Interval
 from grover_hf.genome.annotations import read_regions, require_same_names
 
-_AT_ONCE = 20_000
+_AT_ONCE, _BASES_AT_ONCE = 20_000, 20_000_000
 _TSV = ("chrom", "start", "end", "name", "strand", "partial_start", "partial_end", "starts", "ends", "tokens")
 _BEGINS = {".parquet": "PAR1", ".tsv": "\t".join(_TSV), ".bed": "# tokens of grover"}
 """How a file of each kind begins."""
@@ -73,6 +73,8 @@ def tokenize_regions(
         require_writable(
             output, overwrite=overwrite, begins=_BEGINS[output.suffix], inputs=[regions, genome, tokenizer]
         )
+        if output.suffix == ".parquet" and output.exists():
+            _require_own_parquet(output)
         table = read_regions(regions)
         corpus = TokenizedGenome.cached(genome, tokenizer)
         require_in_genome(table, corpus, regions, genome)
@@ -85,6 +87,19 @@ def tokenize_regions(
                     n_tokens, n_without = n_tokens + sum(lengths), n_without + lengths.count(0)
                     bar.update(len(rows))
     return Written(len(table), n_tokens, n_without)
+
+
+def _require_own_parquet(path: Path) -> None:
+    """Raise `InputError` if a Parquet file holds no tokens of regions: all of them begin alike."""
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid):
+        schema = pa.schema([])
+    if "input_ids" not in schema.names or b"grover.vocabulary_sha256" not in (schema.metadata or {}):
+        raise InputError(
+            f"{path} is not replaced: it holds no tokens of regions, so this command did not make it. Name "
+            "another --output, or remove it yourself."
+        )
 
 
 def require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Path, genome: Path) -> None:
@@ -109,11 +124,21 @@ def require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Pat
         )
 
 
+def some_at_a_time(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the regions of a table in parts of so many, or of so many bases, that their tokens fit into memory."""
+    ends = (table["end"] - table["start"]).cumsum().to_numpy()
+    first = 0
+    while first < len(table):
+        before = int(ends[first - 1]) if first else 0
+        last = int(np.searchsorted(ends, before + _BASES_AT_ONCE, side="right"))
+        last = min(max(first + 1, last), first + _AT_ONCE)
+        yield table.iloc[first:last]
+        first = last
+
+
 def _rows(table: pd.DataFrame, corpus: TokenizedGenome, *, inside: bool) -> Iterator[list[Row]]:
-    names = table["name"] if "name" in table.columns else pd.Series("", index=table.index)
-    for first in range(0, len(table), _AT_ONCE):
-        part = table.iloc[first : first + _AT_ONCE]
-        columns = (part["chrom"], part["start"], part["end"], names.iloc[first : first + _AT_ONCE], part["strand"])
+    for part in some_at_a_time(table):
+        columns = (part[name] for name in ("chrom", "start", "end", "name", "strand"))
         yield [
             Row(chrom, start, end, name, strand, corpus.tokens_in(Interval(chrom, start, end), inside=inside))
             for chrom, start, end, name, strand in zip(*(column.tolist() for column in columns), strict=True)

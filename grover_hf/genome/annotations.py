@@ -32,6 +32,7 @@ STRANDS = {"+": "+", "-": "-", ".": "+", "*": "+", "": "+"}
 """What stands for a strand; what is not known counts as "+"."""
 # A contig may be called "track1", or "track" itself: its name ends with a tab.
 _TRACK_LINE = re.compile(r"#|(track|browser)( |$)")
+_BED_SUFFIXES = {".bed", ".narrowpeak", ".broadpeak"}
 _CHROM = ("chr", "chromosome", "seqnames", "seqname")
 """What people call the column `chrom`."""
 
@@ -136,9 +137,15 @@ def read_intervals(path: str | Path) -> pd.DataFrame:
 
 
 def read_regions(path: str | Path) -> pd.DataFrame:
-    """Read regions as `read_bed` does where the file is called .bed (.bed.gz), else as `read_intervals` does."""
-    is_bed = ".bed" in [suffix.lower() for suffix in Path(path).suffixes]
-    return read_bed(path) if is_bed else read_intervals(path)
+    """Read regions as `read_bed` does where a file is called .bed or a peak, else as `read_intervals` does.
+
+    Returns:
+        `chrom, start, end, strand, name` and what else the file has; a name that is missing is empty.
+    """
+    is_bed = bool(_BED_SUFFIXES & {suffix.lower() for suffix in Path(path).suffixes})
+    rows = read_bed(path) if is_bed else read_intervals(path)
+    names = rows["name"].fillna("") if "name" in rows.columns else ""
+    return rows.assign(name=names)
 
 
 def _first_base(table: TextTable, *, is_granges: bool) -> int:

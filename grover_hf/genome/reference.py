@@ -6,6 +6,7 @@ base codes: blocks of whole lines from the file, one compiled pass over each, no
 
 import fnmatch
 import hashlib
+import itertools
 import logging
 import re
 import sys
@@ -40,6 +41,7 @@ from grover_hf.genome.letters import IUPAC, NOT_DNA, reverse_complement
 
 logger = logging.getLogger(__name__)
 
+_DIGITS = "0123456789"
 _MIN_LENGTH = re.compile(r"min=([0-9]+)")
 PRIMARY = (*(str(n) for n in range(1, 23)), "X", "Y")
 """The chromosomes that the paper counts, without the "chr" of UCSC names."""
@@ -305,14 +307,21 @@ def _meant(word: str, sizes: dict[str, int], path: Path) -> list[str]:
     """Return the records that a name, a pattern or "primary" stands for."""
     if word in sizes:
         return [word]
+    if word == "all":
+        return list(sizes)
     if word == "primary":
         primary = [name for name in sizes if name.removeprefix("chr") in PRIMARY]
-        if not primary:
+        # Others have a chromosome X, or a Roman ten, or 4, too.
+        if 2 * sum(sizes[name] for name in primary) < sum(sizes.values()):
             longest = sorted(sizes, key=lambda name: -sizes[name])[:5]
             shown = ", ".join(f"{name} ({sizes[name]:,} bp)" for name in longest)
-            pattern = f"{longest[0].rstrip('0123456789') or longest[0][:1]}*"
+            # The letters that all of them begin with.
+            columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*longest, strict=False))
+            alike = "".join(column[0] for column in columns)
+            pattern = f"{alike.rstrip(_DIGITS) or longest[0].rstrip(_DIGITS)}*"
+            has = f"no more than {', '.join(primary)} of" if primary else "none of"
             raise InputError(
-                f"{path} has none of the chromosomes 1-22, X, Y; the longest are {shown}. Name those that you "
+                f"{path} has {has} the chromosomes 1-22, X, Y; the longest are {shown}. Name those that you "
                 f"mean; or a pattern, such as {pattern}; or min=N, for records of N bases or more; or take all."
             )
         return primary

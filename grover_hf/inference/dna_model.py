@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -131,6 +132,24 @@ class DnaModel:
         tokenizer = AutoTokenizer.from_pretrained(path, **where)
         return cls(model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), tokenizer)
 
+    @classmethod
+    def opened(cls, name: str, revision: str | None) -> "DnaModel":
+        """Open a checkpoint for a command.
+
+        Raises:
+            InputError: If it cannot be opened, whatever is wrong with it, or has no tokenizer.json.
+        """
+        folder = Path(name)
+        for needed in ("config.json", "tokenizer_config.json"):
+            if folder.is_dir() and not (folder / needed).exists():
+                raise InputError(f"The model {name} cannot be opened: it has no {needed}.")
+        try:
+            return cls.from_pretrained(name, **({} if revision is None else {"revision": revision}))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            where_looked = "" if folder.exists() else "There is no such folder; as a name on the Hub: "
+            why = " ".join(str(error).split())
+            raise InputError(f"The model {name} cannot be opened. {where_looked}{why}") from error
+
     def has_head(self, head: str) -> bool:
         """Say whether the model is one "ForMaskedLM", say, or "ForSequenceClassification"."""
         return type(self.model).__name__.endswith(head)
@@ -197,10 +216,7 @@ class DnaModel:
             InputError: If there is no such pooling or layer, or the tokenizer puts no [CLS].
         """
         cls_id, before = self.tokenizer.cls_token_id, self.reader.rules.before
-        if pooling not in ("mean", "cls"):
-            raise InputError(f"There is no pooling {pooling!r}; there are mean and cls.")
-        if pooling == "cls" and cls_id not in before:
-            raise InputError("The model's tokenizer puts no [CLS] before a sequence; take the mean.")
+        self.require_embedding(pooling=pooling, layer=layer)
         hidden_states = self._hidden_states(layer)
         read = self.reader.read(sequences)
         n_counted = np.array([np.count_nonzero(tokens.spells_bases) for tokens in read])
@@ -216,6 +232,14 @@ class DnaModel:
             owners.append(batch.owner)
             parts.append(part.cpu().numpy())
         return sum_by_owner(np.concatenate(owners), np.concatenate(parts), len(read)).astype(np.float32)
+
+    def require_embedding(self, *, pooling: str, layer: int) -> None:
+        """Raise `InputError` if `embed` has no such pooling or layer, before any work."""
+        if pooling not in ("mean", "cls"):
+            raise InputError(f"There is no pooling {pooling!r}; there are mean and cls.")
+        if pooling == "cls" and self.tokenizer.cls_token_id not in self.reader.rules.before:
+            raise InputError("The model's tokenizer puts no [CLS] before a sequence; take the mean.")
+        self._hidden_states(layer)
 
     def embed_tokens(self, sequences: Inputs, *, layer: int = -1) -> list[TokenEmbeddings]:
         """Return the vectors of each sequence's tokens, with where they lie in the sequence as it was given.

@@ -202,6 +202,8 @@ class SequenceReader:
         if not input_ids.shape == starts.shape == ends.shape == (input_ids.size,):
             raise InputError(f"{what} has {input_ids.shape} ids, {starts.shape} starts and {ends.shape} ends.")
         is_mask = input_ids == self.tokenizer.mask_token_id if masks else np.zeros(input_ids.size, bool)
+        # Of a loose row: what stands for N, or for a tail shorter than a k-mer.
+        is_mask |= input_ids == self.tokenizer.unk_token_id
         known = (input_ids >= 0) & (input_ids < self.spells_bases.size)
         spells_bases = self.spells_bases[np.where(known, input_ids, 0)] & known
         if odd := np.flatnonzero(~spells_bases & ~is_mask).tolist():

@@ -7,6 +7,7 @@ OUTPUT/part-00000.parquet ...   chrom, start, end, strand, name, n_tokens, embed
 
 import dataclasses
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from grover_hf._internals.files import atomic_write, sha256_of_files
 from grover_hf._internals.outputs import names_in, only_writer, require_not_an_input
 from grover_hf._internals.progress import progress_bar
 from grover_hf._internals.records import plain, read_json_object, record_of
-from grover_hf.corpus.region_table import require_in_genome
+from grover_hf.corpus.region_table import require_in_genome, some_at_a_time
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval
@@ -93,7 +94,7 @@ class EmbeddingPlan:
 def embed_regions(plan: EmbeddingPlan, output: Path, *, overwrite: bool = False) -> Embedded:
     """Write a vector for each region, from the genome's own tokens; a stopped run goes on with the next part.
 
-    Memory: the table of regions, and the vectors of one part.
+    Memory: the table of regions, the vectors of one part, and the tokens of 20 Mbp.
 
     Args:
         plan: What to embed.
@@ -109,7 +110,8 @@ def embed_regions(plan: EmbeddingPlan, output: Path, *, overwrite: bool = False)
     require_not_an_input(output, [plan.regions, plan.genome, plan.model])
     with only_writer(output):
         table = read_regions(plan.regions)
-        dna = _open(plan.model, plan.revision)
+        dna = DnaModel.opened(plan.model, plan.revision)
+        dna.require_embedding(pooling=plan.pooling, layer=plan.layer)
         corpus = _corpus(dna, plan.genome, plan.model)
         require_in_genome(table, corpus, plan.regions, plan.genome)
         n_without = _count_empty(table, corpus, plan)
@@ -139,14 +141,6 @@ def _facts(plan: EmbeddingPlan, table: pd.DataFrame, dna: DnaModel, corpus: Toke
     )
 
 
-def _open(model: str, revision: str | None) -> DnaModel:
-    try:
-        return DnaModel.from_pretrained(model, revision=revision)
-    except (OSError, ValueError) as error:
-        where_looked = "" if Path(model).exists() else "There is no such folder; as a name on the Hub: "
-        raise InputError(f"The model {model} cannot be opened. {where_looked}{error}") from error
-
-
 def _corpus(dna: DnaModel, genome: Path, model: str) -> TokenizedGenome:
     """Return the genome tokenized with the model's tokenizer, wherever that came from."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -170,9 +164,10 @@ def _count_empty(table: pd.DataFrame, corpus: TokenizedGenome, plan: EmbeddingPl
     empty = [not len(corpus.tokens_in(interval).input_ids) for interval in _intervals(table)]
     if any(empty) and not plan.allow_empty:
         row = table.iloc[empty.index(True)]
+        where = f"{plan.regions}: {row['chrom']}:{row['start']}-{row['end']}"
         raise InputError(
-            f"{plan.regions}: {row['chrom']}:{row['start']}-{row['end']} has no token: it lies in N. {sum(empty)} "
-            f"of {len(table):,} regions do. Leave them out, or say --allow-empty for null in their place."
+            f"{where} has no token: it lies in N, or with k-mers in a tail, as {sum(empty)} of {len(table):,} "
+            "regions do. Leave them out, or say --allow-empty for null in their place."
         )
     return sum(empty)
 
@@ -197,8 +192,9 @@ def _begin(output: Path, facts: EmbeddingFacts, *, overwrite: bool) -> int:
         if not overwrite:
             same = dataclasses.replace(there, finished=False) == facts
             how = "finished" if same else "of other regions, another genome or model, or other options"
+            how = "with other files in it" if there == facts else how
             raise InputError(f"{output} is there already, {how}; name another --output, or say --overwrite.")
-        if strange := [name for name in parts if not (name.startswith("part-") and name.endswith(".parquet"))]:
+        if strange := [name for name in parts if not re.fullmatch(r"part-[0-9]{5,}\.parquet", name)]:
             raise InputError(
                 f"{output} is not replaced: it has {strange[0]}, which this command did not make. Name another "
                 "--output, or remove it yourself."
@@ -239,17 +235,20 @@ def _part_writer(
     )
 
     def write(path: Path, part: pd.DataFrame) -> None:
-        tokens = [corpus.tokens_in(interval) for interval in _intervals(part)]
-        n_tokens = np.array([len(one.input_ids) for one in tokens])
-        vectors = np.zeros((len(part), facts.dimensions), np.float32)
-        some = np.flatnonzero(n_tokens)
-        if len(some):
-            options: dict[str, Any] = {"layer": facts.layer, "pooling": facts.pooling}
-            vectors[some] = dna.embed([tokens[i] for i in some], **options)
-        names = part["name"] if "name" in part.columns else [""] * len(part)
-        columns = [*(part[name] for name in ("chrom", "start", "end", "strand")), names, n_tokens]
+        found, lengths = [], []
+        for some in some_at_a_time(part):
+            tokens = [corpus.tokens_in(interval) for interval in _intervals(some)]
+            lengths += [len(one.input_ids) for one in tokens]
+            vectors = np.zeros((len(some), facts.dimensions), np.float32)
+            if with_tokens := [number for number, one in enumerate(tokens) if len(one.input_ids)]:
+                options: dict[str, Any] = {"layer": facts.layer, "pooling": facts.pooling}
+                vectors[with_tokens] = dna.embed([tokens[number] for number in with_tokens], **options)
+            found.append(vectors)
+        n_tokens = np.array(lengths)
+        columns = [*(part[name] for name in ("chrom", "start", "end", "strand", "name")), n_tokens]
         arrays = [pa.array(list(column), kind) for column, kind in zip(columns, schema.types[:-1], strict=True)]
-        pq.write_table(pa.table([*arrays, _lists(vectors, n_tokens == 0)], schema=schema), path)
+        embedded = _lists(np.concatenate(found), n_tokens == 0)
+        pq.write_table(pa.table([*arrays, embedded], schema=schema), path)
 
     return write
 

@@ -1,9 +1,11 @@
 """Tokens of many regions in a file are those of the tokenized genome, in the order of the regions."""
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from grover_hf.corpus import region_table
 from grover_hf.corpus.region_table import tokenize_regions
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -85,6 +87,13 @@ def test_every_format_has_the_genomes_own_tokens_in_the_order_of_the_file(inputs
                 assert fields[3] == row[3]
 
 
+def test_parts_of_few_bases_give_the_same_file(write, monkeypatch):
+    path, _ = write(".tsv")
+    whole = path.read_bytes()
+    monkeypatch.setattr(region_table, "_BASES_AT_ONCE", 500)
+    assert write(".tsv", overwrite=True)[0].read_bytes() == whole
+
+
 def test_a_table_with_a_header_is_read_as_well(inputs, write, tmp_path):
     rows = inputs[2]
     lines = ["chrom\tstart\tend", *(f"{c}\t{s}\t{e}" for c, s, e, _, _ in rows)]
@@ -118,5 +127,8 @@ def test_other_files_are_not_replaced_and_other_endings_refused(write, tmp_path)
         (tmp_path / f"out{suffix}").unlink()
         write(suffix)
         write(suffix, overwrite=True)
+    pd.DataFrame({"mine": [1, 2]}).to_parquet(tmp_path / "out.parquet")
+    with pytest.raises(InputError, match="it holds no tokens of regions"):
+        write(".parquet", overwrite=True)
     with pytest.raises(InputError, match="ends in '.csv'; it must end in .parquet, .tsv, .bed"):
         write(".csv")

@@ -248,8 +248,15 @@ def test_chromosomes_are_chosen_by_names_patterns_and_lengths(write_fasta, wante
         (["!Chr9"], "Chr9"),
         (["Chr*", "!C*"], r"has no record left of Chr\*, !C\*"),
         ("min=1000", "has no record left of min=1000"),
+        (["all", "!*"], "has no record left"),
     ],
 )
 def test_chromosomes_that_leave_nothing_say_what_there_is(write_fasta, wanted, message):
     with pytest.raises(InputError, match=message):
         ReferenceGenome(write_fasta(PLANT), wanted)
+
+
+def test_primary_is_refused_where_it_would_be_a_small_part_of_the_genome(write_fasta):
+    yeast = "".join(f">chr{name}\n{'ACGT' * 50}\n" for name in ("I", "II", "III", "IV", "X", "XI"))
+    with pytest.raises(InputError, match=r"no more than chrX of the chromosomes 1-22, X, Y; .* such as chr\*"):
+        ReferenceGenome(write_fasta(yeast), "primary")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_regions_in_n_are_an_error_or_null_and_shift_no_other(inputs, plan, tmp_
     lines = (inputs[0] / "r.bed").read_text().splitlines()
     (tmp_path / "r.bed").write_text("\n".join([*lines[:7], "c\t3\t40\tinN\t0\t+", *lines[7:]]) + "\n")
     with_n = replace(plan, regions=tmp_path / "r.bed")
-    with pytest.raises(InputError, match="c:3-40 has no token: it lies in N. 1 of 24 regions do"):
+    with pytest.raises(InputError, match="c:3-40 has no token: it lies in N, .* as 1 of 24 regions do"):
         embed_regions(with_n, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert embed_regions(replace(with_n, allow_empty=True), tmp_path / "out").n_without == 1
@@ -143,6 +144,37 @@ def test_what_cannot_be_embedded_is_refused(plan, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             embed_regions(replace(plan, **changes), tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_option_loses_nothing_that_was_there(plan, tmp_path):
+    embed_regions(plan, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for changes in ({"layer": 9}, {"pooling": "max"}):
+        with pytest.raises(InputError):
+            embed_regions(replace(plan, **changes), tmp_path / "out", overwrite=True)
+    (tmp_path / "out" / "part-of-my-own.parquet").write_bytes(b"mine")
+    with pytest.raises(InputError, match="part-of-my-own.parquet, which this command did not make"):
+        embed_regions(replace(plan, layer=0), tmp_path / "out", overwrite=True)
+    (tmp_path / "out" / "part-of-my-own.parquet").unlink()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_damaged_model_is_one_line(inputs, plan, tmp_path):
+    shutil.copytree(inputs[0] / "model", tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    for damage in (lambda: weights.write_bytes(weights.read_bytes()[:200]),
+                   lambda: (tmp_path / "model" / "tokenizer.json").write_text("{}"),
+                   lambda: (tmp_path / "model" / "tokenizer_config.json").unlink()):
+        damage()
+        with pytest.raises(InputError, match="model cannot be opened"):
+            embed_regions(replace(plan, model=str(tmp_path / "model")), tmp_path / "out")
+
+
+def test_names_that_are_missing_are_empty(inputs, plan, tmp_path):
+    (tmp_path / "named.tsv").write_text("chrom\tstart\tend\tname\nc\t60\t90\ta\nc\t100\t140\t\n")
+    embed_regions(replace(plan, regions=tmp_path / "named.tsv"), tmp_path / "out")
+    assert vectors_of(tmp_path / "out")[0]["name"].to_pylist() == ["a", ""]
 
 
 def test_a_model_of_kmers_is_embedded_too(inputs, plan, tmp_path):

@@ -115,7 +115,9 @@ def test_folds_judge_every_row_once_and_share_no_block(planned, task, tmp_path):
     ("changes", "message"),
     [
         ({"folds": 9}, "lies in 8 blocks of 1,000,000 bp; they make no 9 folds"),
-        ({"folds": 1}, "two folds"),
+        ({"folds": 2}, "folds is 2; the least is 3"),
+        ({"folds": 0}, "folds is 0; the least is 3"),
+        ({"seed": -1}, "seed is -1"),
         ({"pooling": "max"}, "There is no pooling 'max'"),
         ({"layer": 9}, "layer"),
         ({"model": "nowhere"}, "The model nowhere cannot be opened. There is no such folder"),
@@ -132,10 +134,38 @@ def test_rows_without_places_have_no_folds_and_many_classes_no_probe(planned, tm
     for name, change, message in (
         ("loose", lambda rows: {key: rows[key] for key in ("sequence", "label")}, "has no chrom"),
         ("many", lambda rows: rows | {"label": (np.arange(len(rows["label"])) % 20).tolist()}, "tells up to 16"),
+        ("one", lambda rows: rows | {"start": [5] * len(rows["label"])}, "lies in 1 blocks"),
     ):
         (tmp_path / name).mkdir()
         with pytest.raises(InputError, match=message):
-            probe(planned(dataset=write_task(tmp_path / name, change), folds=2))
+            probe(planned(dataset=write_task(tmp_path / name, change), folds=3))
+
+
+def test_rows_with_n_and_rows_shorter_than_a_kmer_are_probed(planned, tmp_path):
+    for name, change in (
+        ("n", lambda rows: rows | {"sequence": ["N" + text[1:] for text in rows["sequence"]]}),
+        ("short", lambda rows: rows | {"sequence": [("ACA", "GTT")[label] for label in rows["label"]]}),
+    ):
+        (tmp_path / name).mkdir()
+        report = probe(planned(dataset=write_task(tmp_path / name, change), output=str(tmp_path / f"{name}-out")))
+        assert ("4-mers" in report.controls) is (name == "n")
+        assert report.metrics["mcc"] > 0.5
+
+
+def test_rows_across_a_border_of_blocks_are_fitted_in_no_fold(planned, tmp_path):
+    from training.data.tasks import open_task
+    from training.probe import _folds
+
+    def across(rows):
+        starts = np.array(rows["start"])
+        starts[::5] = starts[::5] // 1_000_000 * 1_000_000 + 999_990
+        return rows | {"start": starts.tolist(), "end": (starts + 50).tolist()}
+
+    task = open_task(write_task(tmp_path, across), None)
+    starts = np.concatenate([np.array(task.splits[name]["start"]) for name in N_ROWS])
+    for fold in _folds(planned(folds=4), task):
+        assert not (starts[np.concatenate([fold.train, fold.validation])] % 1_000_000 == 999_990).any()
+        assert (starts[fold.test] % 1_000_000 == 999_990).any()
 
 
 def test_results_of_another_command_are_not_replaced(planned, tmp_path, gc_scores):

@@ -65,8 +65,10 @@ def with_random_weights(dna: DnaModel, seed: int) -> DnaModel:
     return DnaModel(AutoModel.from_config(dna.model.config).to(device), dna.tokenizer)
 
 
-def kmer_features(sequences: Mapping[str, list[str]], k: int) -> dict[str, sparse.csr_array]:
+def kmer_features(sequences: Mapping[str, list[str]], k: int) -> dict[str, sparse.csr_array] | None:
     """Return TF-IDF of overlapping k-mers for each split, weighted by how often they occur in train.
+
+    None if no train row is so long.
 
     Args:
         sequences: Of each split; `train` is one.
@@ -74,7 +76,10 @@ def kmer_features(sequences: Mapping[str, list[str]], k: int) -> dict[str, spars
     """
     documents = {name: documents_of(rows, KmerEncoder(k), 1) for name, rows in sequences.items()}
     # The default pattern drops words of one letter.
-    vectorizer = TfidfVectorizer(lowercase=False, token_pattern=r"\S+").fit(documents["train"])
+    vectorizer = TfidfVectorizer(lowercase=False, token_pattern=r"\S+")
+    if not any(documents["train"]):
+        return None
+    vectorizer.fit(documents["train"])
     return {name: vectorizer.transform(rows).astype(np.float32) for name, rows in documents.items()}
 
 

@@ -20,6 +20,8 @@ _NOT_SCIENCE = {
     "push_to", "push_license", "push_private",
 }
 """Fields of a recipe that may change when a run goes on."""
+_ADDED = {"architecture": "bert", "initialization": "stock", "tie_embeddings": True, "init_from": None}
+"""Fields of a pretraining that earlier versions did not have, and what they did."""
 _INPUTS = "seeds/inputs"
 _SESSION_ENDS = ("_runtime", "_per_second", "_preparation_time")
 """Endings of what the Trainer logs of a session, which is not a property of the run."""
@@ -134,6 +136,11 @@ def read_inputs(run: Path) -> dict[str, str | None]:
         raise InputError(f"{run}/{_INPUTS} is missing or damaged: the run must begin again.") from None
 
 
+def completed(before: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run, with what one that was begun by an earlier version did where it has none."""
+    return {**_ADDED, **before}
+
+
 def require_same_run(begun: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to go on with what was begun as another run.
 
@@ -145,6 +152,7 @@ def require_same_run(begun: Path, before: dict[str, Any], now: dict[str, Any]) -
     Raises:
         InputError: If a value of `now` was another, or was not there.
     """
+    before = completed(before)
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
         named = ", ".join(f"{name} ({before.get(name)!r}, now {now[name]!r})" for name in changed)

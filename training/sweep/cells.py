@@ -17,7 +17,7 @@ from grover_hf.metrics.report import read_metrics
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
 from training.runs.checkpoints import newest_whole
-from training.runs.folder import read_inputs, science_of
+from training.runs.folder import completed, read_inputs, science_of
 from training.runs.recipe import read_yaml
 from training.sweep.side_by_side import Job
 
@@ -120,7 +120,7 @@ def run_cell(
 
     def state() -> State:
         try:
-            before = read_yaml(run / "recipe.yaml")
+            before = completed(read_yaml(run / "recipe.yaml"))
         except FileNotFoundError:
             return MISSING
         if changed := [key for key, value in now.items() if before.get(key) != value]:
