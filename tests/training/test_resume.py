@@ -42,7 +42,7 @@ N_STEPS, BATCH, SAVE_STEPS, EVERY = 9, 4, 3, 4
 """A line of the log is the mean of 4 steps: some of them before a checkpoint, some after."""
 SETTINGS = {
     "max_steps": N_STEPS, "save_steps": SAVE_STEPS, "batch_size": BATCH, "per_device_batch_size": 1,
-    "dropout": 0.1, "warmup_steps": 1, "initialization": "stock", "tie_embeddings": True,
+    "dropout": 0.1, "warmup_steps": 1, "learning_rate": 3e-3, "initialization": "stock", "tie_embeddings": True,
 }
 
 

@@ -32,7 +32,7 @@ def trained(inputs, tmp_path_factory):
         run = tmp_path_factory.mktemp("run") / "run"
         common = {
             **inputs, "output": str(run), "dropout": 0.0, "max_steps": N_STEPS, "warmup_steps": 1, "batch_size": 4,
-            "per_device_batch_size": 4, "eval_windows": 4,
+            "per_device_batch_size": 4, "eval_windows": 4, "learning_rate": 3e-3,
         }
         # Transformers 4 leaves the precision in the environment.
         with logged_every(1), mock.patch.dict(os.environ):
