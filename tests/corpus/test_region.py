@@ -65,7 +65,10 @@ def test_tokens_of_any_region_are_those_of_the_whole_genome(made_up, which):
 def test_every_base_is_found_again_in_its_token(made_up):
     genome, (corpus, _) = made_up
     encoder, letters = corpus.encoder, genome.fetch(Interval("gaps", 0, genome.sizes["gaps"]))
-    for place, letter in enumerate(letters[:3_100]):
+    # All around the gaps, and some elsewhere.
+    places = [*range(40), *range(890, 920), *range(40, 3_100, 9)]
+    for place in places:
+        letter = letters[place]
         found = tokenize_region(genome, Interval("gaps", place, place + 1), encoder)
         if letter not in "ACGT":
             assert not len(found.input_ids)

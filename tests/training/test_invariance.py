@@ -35,6 +35,7 @@ LAYOUTS = {(1, 1): 8, (1, 4): 2, (2, 1): 4, (2, 2): 2}
 LOSS_TOLERANCE, NORM_TOLERANCE, WEIGHTS_TOLERANCE = 1e-6, 1e-5, 1e-5
 VERBS = {"pretrain": "pretrain", "begun": "pretrain", "finetune": "finetune"}
 """Of the kinds of trainings; `begun` is a pretraining that begins with what pairs of tokens say."""
+BEGUN_LAYOUTS = ((1, 1), (2, 2))
 TIMES = {"pretrain": 1, "begun": 10, "finetune": 1}
 """By how much more a kind may differ: a start of counts has larger weights and logits."""
 
@@ -71,12 +72,13 @@ def runs(windows, sequences, tmp_path_factory):
     for layout, at_once in LAYOUTS.items():
         # Masks so thin that many a device has none.
         trainings["pretrain", layout] = {**common, **windows, "max_steps": N_STEPS, "p_select": 0.005}
-        trainings["begun", layout] = {**common, **windows, **COUNTS, "max_steps": N_STEPS}
+        if layout in BEGUN_LAYOUTS:
+            trainings["begun", layout] = {**common, **windows, **COUNTS, "max_steps": N_STEPS}
         trainings["finetune", layout] = {
             **common, "dataset": sequences, "model": str(folder / "pretrain-1x1" / "model"), "epochs": 1,
             "seeds": [0],
         }
-        for kind in ("pretrain", "begun", "finetune"):
+        for kind in (kind for kind in VERBS if (kind, layout) in trainings):
             trainings[kind, layout] |= {
                 "output": str(folder / f"{kind}-{names[layout]}"), "per_device_batch_size": at_once,
                 "processes": layout[0],
@@ -128,8 +130,11 @@ def test_the_trainer_does_what_a_plain_loop_does(runs, windows):
     assert largest_difference(trained, {name: after[name] for name in trained}) < WEIGHTS_TOLERANCE
 
 
-@pytest.mark.parametrize("kind", VERBS)
-@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != (1, 1)])
+@pytest.mark.parametrize(
+    ("kind", "layout"),
+    [(kind, layout) for kind in VERBS for layout in (BEGUN_LAYOUTS if kind == "begun" else LAYOUTS)
+     if layout != (1, 1)],
+)
 def test_a_batch_gives_the_same_steps_and_scores_however_it_is_shared(runs, kind, layout):
     one, other = runs[kind, (1, 1)], runs[kind, layout]
     assert len(logged(other, "loss")) == N_STEPS
