@@ -150,8 +150,11 @@ def _keep_one_bias(model: BertForMaskedLM) -> None:
     Transformers 5 reads `decoder.bias` then and never `bias`, which version 4 reads: files have both, alike.
     """
     head = model.cls.predictions
-    if head.bias is head.decoder.bias:
+    if model.config.tie_word_embeddings:
         return
+    if head.bias is head.decoder.bias:
+        # Transformers 4 would leave `decoder.bias` out of the file, and version 5 then begin it at 0.
+        head.decoder.bias = torch.nn.Parameter(head.bias.detach().clone())
     head.bias.requires_grad = False
 
     def alike(_: torch.nn.Module, state: dict[str, torch.Tensor], prefix: str, __: object) -> None:

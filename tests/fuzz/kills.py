@@ -169,7 +169,7 @@ def prepare(base: Path) -> list[Command]:
         results {scores}
         evaluate {made / "run"} --windows 20
         convert-authors {raw}
-        embed {base / "sites.bed"} --genome {genome} --model {made / "run" / "model"} --rows-a-part 30
+        embed {base / "mine.bed"} --genome {genome} --model {made / "run" / "model"} --rows-a-part 30 --allow-empty
         probe {made / "mine"} --model {made / "run" / "model"} --draws 2
         quickstart --genome {genome} --cycles 60 --steps 2
     """
