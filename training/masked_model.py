@@ -125,7 +125,10 @@ def _given(recipe: MaskedModelChoice, encoder: Encoder, wanted: PretrainedConfig
         load_encoder(folder).vocabulary_sha256, encoder.vocabulary_sha256, what=f"the model {folder}",
         other="the tokenizer of this training",
     )
-    has = transformers.AutoConfig.from_pretrained(folder)
+    try:
+        has = transformers.AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}/config.json cannot be read: {' '.join(str(error).split())}") from error
     for name in (
         "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
         "max_position_embeddings", "tie_word_embeddings",

@@ -50,7 +50,6 @@ from training.runs.recipe import plan_from_command_line, recipe_field
 MODEL, RANDOM, GC = "model", "random weights", "GC content"
 _KMERS = (4, 6)
 _CONTENTS = ("predictions.npz",)
-_EVERY_SPLIT = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +171,8 @@ def _folds(plan: ProbePlan, task: Task) -> list[Fold]:
         for column in ("chrom", "start", "label")
     )
     labels = labels.astype(np.int64)
-    if (rarest := int(np.bincount(labels).max())) < plan.folds:
-        raise InputError(f"{task.name} has {rarest} rows of its largest class: too few for {plan.folds} folds.")
+    if (most := int(np.bincount(labels).max())) < plan.folds:
+        raise InputError(f"{task.name} has {most} rows of its largest class: too few for {plan.folds} folds.")
     # A row across a border would share bases with another fold.
     crosses = np.zeros(len(labels), bool)
     if "end" in task.splits["train"].features:
@@ -200,16 +199,16 @@ def _folds(plan: ProbePlan, task: Task) -> list[Fold]:
 def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str, list[Features]]:
     """Return features of all rows by name; of random weights, those of each model."""
     options: dict[str, Any] = {"layer": plan.layer, "pooling": plan.pooling}
-    sequences = {name: [str(text).upper() for text in task.splits[name]["sequence"]] for name in SPLITS}
-    every = [sequence for name in SPLITS for sequence in sequences[name]]
+    every = [str(text).upper() for name in SPLITS for text in task.splits[name]["sequence"]]
+    train = every[: len(task.splits["train"])]
     random = [
         embeddings(with_random_weights(dna, plan.seed + number), rows, **options, what=RANDOM)
         for number in range(plan.random_weights)
     ]
     kmers: dict[str, list[Features]] = {}
     for k in _KMERS:
-        if found := kmer_features({"train": sequences["train"], _EVERY_SPLIT: every}, k):
-            kmers[f"{k}-mers"] = [found[_EVERY_SPLIT]]
+        if (found := kmer_features(train, every, k)) is not None:
+            kmers[f"{k}-mers"] = [found]
     return {
         MODEL: [embeddings(dna, rows, **options, what=MODEL)], RANDOM: list(random), **kmers,
         GC: [gc_features(every)],

@@ -1,11 +1,11 @@
 """The tokens of a region as its genome would have them, from a stretch of the FASTA file around it."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.acgt import acgt_segments, base_codes
@@ -18,51 +18,17 @@ from grover_hf.tokenization.kmer import KmerEncoder
 _FIRST_FLANK, _TIMES = 64, 4
 
 
-class RegionTokens(NamedTuple):
-    """The tokens that overlap a region, in the order of the forward strand, and what they depend on."""
-
-    input_ids: NDArray[np.uint16]
-    starts: NDArray[np.int64]
-    """Genome position of each token's first base, shape (L,)."""
-    ends: NDArray[np.int64]
-    """Genome position after each token's last base, shape (L,)."""
-    partial_start: bool
-    """The first token begins before the region."""
-    partial_end: bool
-    """The last token ends after the region."""
-    bases_left: int
-    """Fewest bases before the region with which its tokens are what they are, whatever stands before those; or all
-    of its segment's there are, where that it begins there counts too."""
-    bases_right: int
-    """The same after the region."""
-    vocabulary_sha256: str
-    """The digest of the vocabulary that the ids belong to."""
-
-    # Tuples of arrays cannot be compared as tuples are.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        """Say how many tokens there are, where, and how much context decided them."""
-        where = f", {self.starts[0]}-{self.ends[-1]}" if len(self.starts) else ""
-        return (
-            f"RegionTokens({len(self.input_ids)} tokens{where}; {self.bases_left} bases before and "
-            f"{self.bases_right} after decide them)"
-        )
-
-
 def tokenize_region(
     genome: ReferenceGenome | str | Path, interval: Interval, tokenizer: Encoder | str | Path
-) -> RegionTokens:
+) -> IntervalTokens:
     """Return every token that overlaps a region, as in the tokenized chromosome, without tokenizing that.
 
     As much of the genome around the region is read as proves its tokens, 64 bases on each side at first. Mostly
     that is enough; in long simple repeats more is read until it is, up to the next N or the chromosome's end,
     where segments begin and end. With k-mers, whose tokens count from the start of their segment, the whole
     chromosome is read.
+
+    `bases_left` and `bases_right` of what is returned say how much decides them.
 
     Args:
         genome: An open genome, or a FASTA file.
@@ -99,7 +65,7 @@ def tokenize_region(
 
 def _with_flanks(
     genome: ReferenceGenome, interval: Interval, encoder: GenomeEncoder, left: int, right: int
-) -> RegionTokens | int:
+) -> IntervalTokens | int:
     """Return the tokens of a region by so many bases on each side, or which side has to be longer."""
     size = genome.sizes.get(interval.chrom, 0)
     first, last = max(0, interval.start - left), max(interval.end, min(size, interval.end + right))
@@ -124,12 +90,11 @@ def _with_flanks(
     return _tokens(encoder, interval, np.concatenate(ids), np.concatenate(starts), context)
 
 
-def _kmers(genome: ReferenceGenome, interval: Interval, encoder: KmerEncoder) -> RegionTokens:
-    genome.fetch(Interval(interval.chrom, interval.start, interval.start))
+def _kmers(genome: ReferenceGenome, interval: Interval, encoder: KmerEncoder) -> IntervalTokens:
     ids, starts = [np.empty(0, np.uint16)], [np.empty(0, np.int64)]
     codes = genome.codes(interval.chrom)
-    if interval.end > codes.size:
-        genome.fetch(interval)
+    # Says whether it ends past the chromosome.
+    genome.fetch(interval)
     context = [0, 0]
     for start, end in acgt_segments(codes).tolist():
         low, high = max(interval.start, start), min(interval.end, end)
@@ -148,9 +113,9 @@ def _kmers(genome: ReferenceGenome, interval: Interval, encoder: KmerEncoder) ->
 def _tokens(
     encoder: Encoder, interval: Interval, input_ids: NDArray[np.uint16], starts: NDArray[np.int64],
     context: list[int],
-) -> RegionTokens:
+) -> IntervalTokens:
     ends = starts + encoder.token_lengths[input_ids]
-    return RegionTokens(
+    return IntervalTokens(
         input_ids, starts, ends,
         partial_start=bool(starts.size and starts[0] < interval.start),
         partial_end=bool(ends.size and ends[-1] > interval.end),

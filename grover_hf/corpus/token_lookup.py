@@ -30,6 +30,11 @@ class IntervalTokens(NamedTuple):
     """The last token ends after the interval."""
     vocabulary_sha256: str
     """The digest of the vocabulary that the ids belong to."""
+    bases_left: int | None = None
+    """From `tokenize_region` alone: the fewest bases before the interval with which its tokens are proven,
+    whatever stands before those; or all that its segment has there, whose beginning counts too then."""
+    bases_right: int | None = None
+    """The same after the interval."""
 
     # Tuples of arrays cannot be compared as tuples are.
     def __eq__(self, other: object) -> bool:

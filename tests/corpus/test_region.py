@@ -8,7 +8,8 @@ from grover_hf.corpus.region import tokenize_region
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
-from grover_hf.tokenization.bpe_context import trusted
+from grover_hf.genome.acgt import base_codes
+from grover_hf.tokenization.bpe_context import PROVEN, tokens_of, trusted
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe
 from grover_hf.tokenization.export import save_tokenizer
@@ -96,6 +97,14 @@ def test_what_is_said_to_decide_the_tokens_does_and_less_does_not(made_up):
             overlap = (encoding.ends + shift > interval.start) & (encoding.starts + shift < interval.end)
             np.testing.assert_array_equal(encoding.input_ids[overlap], found.input_ids)
             np.testing.assert_array_equal(encoding.starts[overlap] + shift, found.starts)
+        codes = base_codes(letters)
+        for left, right in ((1, 0), (0, 1)):
+            if (found.bases_left, found.bases_right)[right] == 0:
+                continue
+            part = codes[first + left : last - right]
+            low = interval.start - first - left
+            proven = tokens_of(encoder, part, (low, low + len(interval)), begins=False, ends=False)
+            assert proven.outcome != PROVEN
 
 
 def test_long_runs_ask_for_more_context_than_random_sequence(made_up):

@@ -219,8 +219,9 @@ def test_the_strength_is_that_with_the_smallest_loss_on_validation_rows_alone():
 
 def test_controls_are_what_their_names_say():
     np.testing.assert_allclose(gc_features(["GCAT", "NNGC"]), [[0.5, 0.25], [1, 1]])
-    made = kmer_features({"train": ["ACGTA"], "all": ["ACGTA", "TTTTT"]}, 4)["all"].toarray()
+    made = kmer_features(["ACGTA"], ["ACGTA", "TTTTT"], 4).toarray()
     np.testing.assert_allclose(made, [[2**-0.5, 2**-0.5], [0, 0]], rtol=1e-6)
+    assert kmer_features(["ACG"], ["ACGTA"], 4) is None
 
 
 def test_ids_of_another_vocabulary_are_refused_unless_they_are_made_again(planned, tmp_path, gc_scores):

@@ -1,6 +1,5 @@
 """Features of a task's rows: embeddings of a model, of one with random weights, k-mers, GC content."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,22 +64,21 @@ def with_random_weights(dna: DnaModel, seed: int) -> DnaModel:
     return DnaModel(AutoModel.from_config(dna.model.config).to(device), dna.tokenizer)
 
 
-def kmer_features(sequences: Mapping[str, list[str]], k: int) -> dict[str, sparse.csr_array] | None:
-    """Return TF-IDF of overlapping k-mers for each split, weighted by how often they occur in train.
-
-    None if no train row is so long.
+def kmer_features(train: list[str], sequences: list[str], k: int) -> sparse.csr_array | None:
+    """Return TF-IDF of overlapping k-mers, shape (n_sequences, n_words); None if no train row has one.
 
     Args:
-        sequences: Of each split; `train` is one.
+        train: Whose words there are, and how much each weighs.
+        sequences: To be described.
         k: Letters of a word.
     """
-    documents = {name: documents_of(rows, KmerEncoder(k), 1) for name, rows in sequences.items()}
-    # The default pattern drops words of one letter.
-    vectorizer = TfidfVectorizer(lowercase=False, token_pattern=r"\S+")
-    if not any(documents["train"]):
+    documents, described = (documents_of(rows, KmerEncoder(k), 1) for rows in (train, sequences))
+    if not any(documents):
         return None
-    vectorizer.fit(documents["train"])
-    return {name: vectorizer.transform(rows).astype(np.float32) for name, rows in documents.items()}
+    # The default pattern drops words of one letter.
+    vectorizer = TfidfVectorizer(lowercase=False, token_pattern=r"\S+").fit(documents)
+    found: sparse.csr_array = vectorizer.transform(described).astype(np.float32)
+    return found
 
 
 def gc_features(sequences: list[str]) -> NDArray[np.float32]:
