@@ -27,5 +27,5 @@ $(ENV)/docs-ready: $(ENV)/ready
 $(ENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Python 3.11 or later is needed: make PYTHON=python3.12 ...')"
 	$(PYTHON) -m venv $(ENV)
-	$(ENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[analysis,dev]'
+	$(ENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[analysis,dev,formats]'
 	touch $@
