@@ -1,5 +1,6 @@
 """Benchmarks that no machine here runs in full do run: on tiny sizes, from their first line to their last."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -23,3 +24,14 @@ def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
     assert "| ours, without padding |" in done.stdout
     assert "tokens/s" in done.stdout.split("vectors of 40 test windows")[1]
     assert "neighbour counts" in done.stdout.split("bpe_600_fast, tiny:")[1]
+
+
+@pytest.mark.slow
+def test_base_marginals_of_a_trained_model_tell_the_bases_of_a_planted_motif(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    variants = importlib.import_module("variants")
+    rows = variants.planted(tmp_path, seed=7, mbp=2.0, n_sites=60)
+    inside = {(scored_by, which): float(auroc.split()[0]) for _, scored_by, which, _, auroc, _ in rows}
+    assert inside["model", "all"] > 0.95
+    assert inside["token frequency", "all"] < 0.8

@@ -1,4 +1,4 @@
-"""What a model gives for a genome: `grover embed`."""
+"""What a model gives for a genome: `grover embed`, `score-variants`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,3 +31,49 @@ def embed(
     before = f", {done.n_before:,} of them before" if done.n_before else ""
     without = f"; {done.n_without:,} lie in N and have null" if done.n_without else ""
     print(f"{output}: {done.facts.n_regions:,} regions{before}, {done.facts.dimensions} dimensions{without}")
+
+
+def score_variants(
+    variants: Annotated[Path, typer.Argument(help="a VCF file, or a table with chrom, pos, ref, alt")],
+    genome: Annotated[Path, typer.Option(help="the FASTA file that positions are of")],
+    model: Annotated[str, typer.Option(help="folder of a masked language model, or its name on the Hub")],
+    output: Annotated[Path, typer.Option(help=".vcf, .vcf.gz, .parquet or .tsv")],
+    revision: Annotated[str | None, typer.Option(help="of the model on the Hub")] = None,
+    strands: Annotated[Literal["both", "+", "-"], typer.Option(help="both: the mean")] = "both",
+    tables: Annotated[
+        bool, typer.Option("--tables", help="beside it, what token frequency and neighbour counts say")
+    ] = False,
+    pll: Annotated[
+        bool, typer.Option("--pll", help="pseudo-log-likelihoods, tokenized anew; for indels too; slow")
+    ] = False,
+    embedding: Annotated[bool, typer.Option("--embedding", help="how far vectors of both alleles differ")] = False,
+    neighbours: Annotated[int, typer.Option(min=0, help="tokens around those that differ, for both")] = 8,
+    classifier: Annotated[str | None, typer.Option(help="a fine-tuned classifier, for its classes")] = None,
+    classifier_bp: Annotated[int, typer.Option(min=1, help="bases around an allele that it reads")] = 300,
+    calibrate: Annotated[
+        int, typer.Option(min=0, help="less the mean of the five bases, from so many stretches of 1,500 bp")
+    ] = 0,
+    window_tokens: Annotated[
+        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster [default: the model's]")
+    ] = None,
+    apart: Annotated[int, typer.Option(min=1, help="tokens between those that are masked together")] = 16,
+    allow_mismatches: Annotated[
+        bool, typer.Option("--allow-mismatches", help="go on if over 1 % of references differ from the genome")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score variants by how likely a model finds both alleles; a stopped run goes on."""
+    from grover_hf.variants.scoring import ScorePlan
+    from grover_hf.variants.scoring import score_variants as score
+
+    plan = ScorePlan(
+        variants=variants, genome=genome, model=model, revision=revision, strands=strands, tables=tables, pll=pll,
+        embedding=embedding, neighbours=neighbours, classifier=classifier, classifier_bp=classifier_bp,
+        calibrate=calibrate, window_tokens=window_tokens, apart=apart, allow_mismatches=allow_mismatches,
+    )
+    done = score(plan, output, overwrite=overwrite)
+    print(f"{output}: {done.n_records:,} records; alleles: {_counted(done.kinds)}; with {_counted(done.n_scored)}")
+
+
+def _counted(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in numbers.items()) or "none"

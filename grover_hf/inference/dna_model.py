@@ -172,13 +172,32 @@ class DnaModel:
         Raises:
             InputError: If the model has no masked-token head, a sequence no mask, or a target no id.
         """
-        self._require_masked_head()
+        self.require_masked_head()
         # A model may have more rows than there are tokens, and the authors' has one fewer.
         n_tokens = min(len(self.tokenizer), self.model.config.vocab_size)
         if not isinstance(top_k, int) or not 1 <= top_k <= n_tokens:
             raise InputError(f"top_k is {top_k}; it goes from 1 to the {n_tokens} tokens of the vocabulary.")
         candidates = np.arange(n_tokens) if targets is None else self._target_ids(targets)
         read = self.reader.read(sequences, masks=True)
+        answers = []
+        for one, p_tokens in zip(read, self._at_masks(read), strict=True):
+            best = torch.from_numpy(p_tokens[:, candidates]).topk(min(top_k, len(candidates)))
+            answers.append(self._filled(one.text, best.values.numpy(), candidates[best.indices.numpy()]))
+        return answers
+
+    def mask_probabilities(self, sequences: Inputs) -> list[NDArray[np.float32]]:
+        """Return the probability of every id at each mask of each input, shape (n_masks, V).
+
+        Args:
+            sequences: Each with one mask or more.
+
+        Raises:
+            InputError: If the model has no masked-token head, or an input no mask.
+        """
+        self.require_masked_head()
+        return self._at_masks(self.reader.read(sequences, masks=True))
+
+    def _at_masks(self, read: list[Tokenized]) -> list[NDArray[np.float32]]:
         is_mask = [tokens.input_ids == self.tokenizer.mask_token_id for tokens in read]
         if missing := [number for number, masked in enumerate(is_mask) if not masked.any()]:
             raise InputError(f"sequences[{missing[0]}] has no {self.tokenizer.mask_token} to fill.")
@@ -187,18 +206,15 @@ class DnaModel:
             for window in self.reader.windows(read)
             if is_mask[window.sequence][window.start + window.first : window.start + window.last].any()
         ]
-        owners, scores, tokens = [], [], []
+        owners, probabilities = [], []
         for batch, logits in self._run(read, windows, lambda inputs: self.model(**inputs).logits):
             row, column = np.nonzero(batch.share & (batch.input_ids == self.tokenizer.mask_token_id))
-            p_tokens = logits[torch.from_numpy(row), torch.from_numpy(column)].float().softmax(-1)
-            best = p_tokens[:, candidates].topk(min(top_k, len(candidates)))
+            at_masks = logits[torch.from_numpy(row), torch.from_numpy(column)].float().softmax(-1)
             owners.append(batch.owner[row])
-            scores.append(best.values.cpu().numpy())
-            tokens.append(candidates[best.indices.cpu().numpy()])
+            probabilities.append(at_masks.cpu().numpy())
         in_order = np.argsort(np.concatenate(owners), kind="stable")
         ends = np.cumsum([np.count_nonzero(masked) for masked in is_mask])[:-1]
-        p_best, best_ids = (np.split(np.concatenate(parts)[in_order], ends) for parts in (scores, tokens))
-        return [self._filled(one.text, *best) for one, *best in zip(read, p_best, best_ids, strict=True)]
+        return np.split(np.concatenate(probabilities)[in_order], ends)
 
     def embed(
         self, sequences: Inputs, *, pooling: Pooling = "mean", layer: int = -1
@@ -241,6 +257,19 @@ class DnaModel:
             raise InputError("The model's tokenizer puts no [CLS] before a sequence; take the mean.")
         self._hidden_states(layer)
 
+    def require_masked_head(self) -> None:
+        """Raise `InputError` if the model predicts no masked tokens."""
+        if not self.has_head("ForMaskedLM") or self.tokenizer.mask_token is None:
+            raise InputError(f"{type(self.model).__name__} with its tokenizer is not a masked language model.")
+
+    def require_classes(self) -> None:
+        """Raise `InputError` if the model is not a classifier whose classes exclude each other."""
+        config = self.model.config
+        if not self.has_head("ForSequenceClassification"):
+            raise InputError(f"{type(self.model).__name__} has no classes: it is not a fine-tuned classifier.")
+        if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
+            raise InputError("The outputs of this model are not probabilities of classes that exclude each other.")
+
     def embed_tokens(self, sequences: Inputs, *, layer: int = -1) -> list[TokenEmbeddings]:
         """Return the vectors of each sequence's tokens, with where they lie in the sequence as it was given.
 
@@ -267,7 +296,7 @@ class DnaModel:
             InputError: If the model has no masked-token head, or the tokenizer does not know where its
                 tokens lie.
         """
-        self._require_masked_head()
+        self.require_masked_head()
         read, logits = self._of_each_token(sequences, lambda inputs: self.model(**inputs).logits)
         return [
             TokenLogits(tokens.input_ids, values, tokens.starts, tokens.ends)
@@ -286,10 +315,7 @@ class DnaModel:
             InputError: If the model is not a classifier, or one whose classes do not exclude each other.
         """
         config = self.model.config
-        if not self.has_head("ForSequenceClassification"):
-            raise InputError(f"{type(self.model).__name__} has no classes: it is not a fine-tuned classifier.")
-        if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
-            raise InputError("The outputs of this model are not probabilities of classes that exclude each other.")
+        self.require_classes()
         read = self.reader.read(sequences)
         windows = self.reader.windows(read)
         n_windows = np.bincount([window.sequence for window in windows])
@@ -319,10 +345,6 @@ class DnaModel:
             for row, (sequence, start, _, first, last) in zip(own, batch.windows, strict=True):
                 values[sequence][start + first : start + last] = row[first:last]
         return read, values
-
-    def _require_masked_head(self) -> None:
-        if not self.has_head("ForMaskedLM") or self.tokenizer.mask_token is None:
-            raise InputError(f"{type(self.model).__name__} with its tokenizer is not a masked language model.")
 
     def _run(
         self, read: list[Tokenized], windows: list[Window], forward: Forward

@@ -1,0 +1,312 @@
+"""`grover score-variants`: scores of a model for each alternative allele of a VCF file or table.
+
+LLR = log p(alternative) - log p(reference), in nats: higher is what the model finds more fitting. The mean of both
+strands, or one of them. What has no score, on one of the strands asked for, is missing, never 0.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grover_hf._internals.files import sha256_of_files
+from grover_hf._internals.outputs import only_writer, require_not_an_input
+from grover_hf._internals.progress import progress_bar
+from grover_hf.corpus.strand_tokens import StrandTokens
+from grover_hf.errors import InputError
+from grover_hf.genome import ReferenceGenome
+from grover_hf.genome.acgt import base_codes
+from grover_hf.inference.base_marginals import ALL, BOTH, LEFT, MaskGrid
+from grover_hf.inference.dna_model import DnaModel
+from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.model import identity_of_model
+from grover_hf.tokenization.encoding import Encoder
+from grover_hf.variants.alleles import SNV, Alleles, Placed, checked_alleles
+from grover_hf.variants.calibration import background, pentanucleotide_classes
+from grover_hf.variants.files import read_variants, require_writable_form, write_variants
+from grover_hf.variants.haplotype_scores import HaplotypeScorer, class_key
+from grover_hf.variants.marginal_scores import TOKEN, MarginalScorer
+from grover_hf.variants.partial import PartialScores
+from grover_hf.variants.predictors import ModelPredictor, Predictor, tables_of_genome
+
+_STRANDS = {"both": "+-", "+": "+", "-": "-"}
+_STRAND_NAMES = {"+": "plus", "-": "minus"}
+_ALLELES_A_PART = 2_000
+_FEWEST_CHANGED = 8
+"""Tokens that a window must hold beside the neighbours; an allele that changes more has no such score there."""
+_DERIVED = ("llr", "minus_llr", "abs_llr", "llr_left", "llr_both", "llr_token", "llr_calibrated")
+Arrays = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorePlan:
+    """What to score, and how."""
+
+    variants: Path
+    """A VCF file, or a table with chrom, pos (from 1), ref, alt."""
+    genome: Path
+    """The FASTA file that its positions are of."""
+    model: str
+    """Folder of a masked language model whose tokenizer is one of ours, or its name on the Hub."""
+    revision: str | None = None
+    """Of the model on the Hub."""
+    strands: str = "both"
+    """both (the mean), + or -."""
+    window_tokens: int | None = None
+    """Tokens that the model reads at once; as many as it takes by default."""
+    apart: int = 16
+    """Tokens from one that is masked to the next in a window."""
+    tables: bool = False
+    """The same marginal from token frequency and from neighbour counts of this genome."""
+    pll: bool = False
+    """Pseudo-log-likelihoods of the sequence tokenized anew; for indels too."""
+    embedding: bool = False
+    """How far the vectors of both alleles lie apart."""
+    neighbours: int = 8
+    """Tokens on each side of those that differ which are scored or averaged too."""
+    classifier: str | None = None
+    """A fine-tuned classifier of the same vocabulary."""
+    classifier_bp: int = 300
+    """Bases around an allele that it reads."""
+    calibrate: int = 0
+    """Stretches of 1,500 bases whose single-base variants are the background; 0 for none."""
+    allow_mismatches: bool = False
+    """Go on where more than 1 % of the references differ from the genome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What a run of `score_variants` did."""
+
+    n_records: int
+    kinds: dict[str, int]
+    """Alleles of each kind, and of those left out for each reason."""
+    n_scored: dict[str, int]
+    """Alleles that have each score."""
+
+
+def score_variants(plan: ScorePlan, output: Path, *, overwrite: bool = False) -> Scored:
+    """Write the variants of a file with their scores; a stopped run goes on from OUTPUT.partial.
+
+    Memory: the file, 200 bytes an allele, and 2.5 bytes a base of the longest chromosome.
+
+    Args:
+        plan: What to score.
+        output: .vcf, .vcf.gz, .parquet or .tsv.
+        overwrite: Replace it if it is there.
+
+    Raises:
+        InputError: If a file or model cannot be used, or `output` may not be written.
+    """
+    require_not_an_input(output, [plan.variants, plan.genome, plan.model])
+    with only_writer(output):
+        if output.exists() and not overwrite:
+            raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
+        if plan.strands not in _STRANDS:
+            raise InputError(f"strands is {plan.strands!r}; it is both, + or -.")
+        file = read_variants(plan.variants)
+        genome = ReferenceGenome(plan.genome)
+        scorer = Scorer(plan, genome)
+        require_writable_form(file, list(scorer.descriptions), output)
+        alleles = checked_alleles(file.records, genome, allow_mismatches=plan.allow_mismatches)
+        what = scorer.provenance | {"variants_sha256": sha256_of_files([plan.variants])}
+        parts = PartialScores(output, what, overwrite=overwrite)
+        scores = scorer.scores(alleles, parts)
+        write_variants(file, alleles, scores, scorer.descriptions, scorer.provenance, output)
+        parts.remove()
+    return Scored(
+        n_records=len(file.records.chroms), kinds=alleles.counts(),
+        n_scored={name: int(np.isfinite(values).sum()) for name, values in scores.items()},
+    )
+
+
+class Scorer:
+    """All that a plan asks for, ready to score alleles.
+
+    Args:
+        plan: What to score.
+        genome: The open genome.
+
+    Raises:
+        InputError: If a model cannot be used, or a number of the plan is out of its range.
+    """
+
+    def __init__(self, plan: ScorePlan, genome: ReferenceGenome) -> None:
+        if plan.neighbours < 0 or plan.classifier_bp < 1 or plan.calibrate < 0:
+            raise InputError(
+                f"neighbours is {plan.neighbours}, classifier_bp {plan.classifier_bp}, calibrate "
+                f"{plan.calibrate}; they are at least 0, 1 and 0."
+            )
+        self._plan = plan
+        self._genome = genome
+        self._dna = DnaModel.opened(plan.model, plan.revision)
+        self._encoder: Encoder = encoder_of(self._dna, plan.model)
+        grid = MaskGrid.for_model(self._dna, window_tokens=plan.window_tokens, apart=plan.apart)
+        if (plan.pll or plan.embedding) and grid.window_tokens < 2 * plan.neighbours + _FEWEST_CHANGED:
+            raise InputError(
+                f"{plan.neighbours} neighbours on each side and {_FEWEST_CHANGED} tokens between do not fit into "
+                f"{grid.window_tokens} window_tokens; take fewer neighbours or longer windows."
+            )
+        self._marginals = MarginalScorer(self._encoder)
+        self._haplotypes = HaplotypeScorer(self._encoder, grid, plan.neighbours)
+        self._predictors: dict[str, Predictor] = {"": ModelPredictor(self._dna, grid)}
+        self._classifier = self._opened_classifier()
+        if plan.tables:
+            with tempfile.TemporaryDirectory() as scratch:
+                self._dna.tokenizer.save_pretrained(scratch)
+                tables = tables_of_genome(plan.genome, Path(scratch))
+            self._predictors |= dict(zip(("frequency", "neighbours"), tables, strict=True))
+        self._grid = grid
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the scores follow from, as text."""
+        identity = identity_of_model(self._plan.model, self._plan.revision)
+        plan = self._plan
+        known = {
+            "version": version("grover-hf"), "model": plan.model, "model_revision": identity["revision"],
+            "model_sha256": identity["sha256"], "vocabulary_sha256": self._encoder.vocabulary_sha256,
+            "genome": self._genome.path.name, "genome_sha256": self._genome.sha256(),
+            "strands": plan.strands, "window_tokens": self._grid.window_tokens, "apart": self._grid.apart,
+            "neighbours": plan.neighbours, "classifier": plan.classifier, "calibrate": plan.calibrate,
+            "classifier_bp": plan.classifier_bp, "scores": ",".join(self.descriptions),
+        }
+        return {name: str(value) for name, value in known.items() if value is not None}
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """What each score is, by its name, in the order of the columns."""
+        plan = self._plan
+        where = f"natural logarithm, strand {plan.strands}"
+        found = {
+            "llr": f"log p(alt) - log p(ref) by base marginals over all tokens; {where}",
+            "minus_llr": "-llr",
+            "abs_llr": "absolute value of llr",
+            "llr_left": f"as llr, over tokens that spell the reference before the variant; {where}",
+            "llr_both": f"as llr, over tokens that spell the reference but for the variant; {where}",
+            "llr_token": f"log P(token with alt) - log P(token with ref), token borders fixed; {where}",
+        }
+        if plan.calibrate:
+            found["llr_calibrated"] = "llr less the mean of its pentanucleotide class in the genome"
+        if plan.tables:
+            found["llr_frequency"] = "llr by token frequency alone"
+            found["llr_neighbours"] = "llr by counts of neighbouring tokens alone"
+        if plan.pll:
+            found["pll_per_base"] = f"pseudo-log-likelihood a base, tokenized anew, alt less ref; {where}"
+            found["retokenization_per_base"] = "what of pll_per_base other token borders alone give"
+        if plan.embedding:
+            found["embedding_distance"] = "Euclidean distance of the mean vectors around both alleles"
+        if self._classifier:
+            for label in self._classifier.model.config.id2label.values():
+                found[class_key(str(label))] = f"probability of class {label}, alt less ref".replace('"', "'")
+        return found
+
+    def scores(self, alleles: Alleles, parts: PartialScores) -> Arrays:
+        """Return the scores of alleles, by name, each (n,); NaN where there is none.
+
+        Args:
+            alleles: What to score; those of other kinds get none.
+            parts: Where finished parts are put, and taken from.
+        """
+        strands = _STRANDS[self._plan.strands]
+        sums = {name: np.where(alleles.scored, 0.0, np.nan) for name in self._computed}
+        with progress_bar(total=int(alleles.scored.sum()) * len(strands), what="variants") as bar:
+            for chrom, pieces in _pieces(alleles):
+                for strand in strands:
+                    tokens = None
+                    for number, rows in pieces:
+                        name = f"part-{number:05}-{_STRAND_NAMES[strand]}"
+                        if name not in parts:
+                            # Once a strand, and not at all where a stopped run has all of it.
+                            tokens = tokens or self._strand(chrom, strand)
+                            parts.save(name, self._of_strand(tokens, alleles.placed(rows)))
+                        for key, values in parts.load(name).items():
+                            sums[key][rows] += values / len(strands)
+                        bar.update(len(rows))
+        raw: Arrays = dict(sums)
+        if self._plan.calibrate:
+            raw["llr_calibrated"] = self._calibrated(alleles, raw[ALL], parts)
+        raw |= {"llr": raw[ALL], "minus_llr": -raw[ALL], "abs_llr": np.abs(raw[ALL])}
+        raw |= {f"llr_{name}": raw[name] for name in (LEFT, BOTH, TOKEN)}
+        return {name: raw[name] for name in self.descriptions}
+
+    def _strand(self, chrom: str, strand: str) -> StrandTokens:
+        return StrandTokens.of(self._genome, chrom, self._encoder, strand)
+
+    @property
+    def _computed(self) -> list[str]:
+        """Names of what is computed on each strand; the other scores follow from it."""
+        return [ALL, LEFT, BOTH, TOKEN, *(name for name in self.descriptions if name not in _DERIVED)]
+
+    def _of_strand(self, strand: StrandTokens, alleles: Placed) -> Arrays:
+        """Return all scores of alleles, given on the forward strand, on one strand, by name, each (n,)."""
+        if strand.strand == "-":
+            alleles = alleles.reversed(strand.codes.size)
+        found: Arrays = dict(self._marginals.scores(self._predictors[""], strand, alleles))
+        for name in ("frequency", "neighbours"):
+            if name in self._predictors:
+                found[f"llr_{name}"] = self._marginals.scores(self._predictors[name], strand, alleles)[ALL]
+        if self._plan.pll or self._plan.embedding:
+            pairs = self._haplotypes.pairs(strand, alleles)
+            if self._plan.pll:
+                found |= self._haplotypes.log_likelihoods(self._dna, pairs)
+            if self._plan.embedding:
+                found["embedding_distance"] = self._haplotypes.embedding_distances(self._dna, pairs)
+        if self._classifier:
+            found |= self._haplotypes.class_differences(
+                self._classifier, strand, alleles, self._plan.classifier_bp
+            )
+        return found
+
+    def _calibrated(
+        self, alleles: Alleles, llr: NDArray[np.float64], parts: PartialScores
+    ) -> NDArray[np.float64]:
+        """Return LLRs less the mean of their classes."""
+        if "background" not in parts:
+            parts.save("background", {"means": background(self._genome, self._mean_llr, self._plan.calibrate)})
+        means = parts.load("background")["means"]
+        calibrated = np.full(len(alleles), np.nan)
+        snvs = np.flatnonzero(alleles.kinds == SNV)
+        for chrom in sorted(set(alleles.chroms[snvs])):
+            rows = snvs[alleles.chroms[snvs] == chrom]
+            alts = base_codes("".join(alleles.alts[rows].tolist()))
+            classes = pentanucleotide_classes(self._genome.codes(chrom), alleles.starts[rows], alts)
+            calibrated[rows] = llr[rows] - np.where(classes >= 0, means[classes], np.nan)
+        return calibrated
+
+    def _mean_llr(self, chrom: str, alleles: Placed) -> NDArray[np.float64]:
+        """Return the LLR of alleles of a chromosome, the mean of the strands, shape (n,)."""
+        total = np.zeros(len(alleles.starts))
+        for strand in _STRANDS[self._plan.strands]:
+            tokens = self._strand(chrom, strand)
+            on_strand = alleles if strand == "+" else alleles.reversed(tokens.codes.size)
+            total += self._marginals.scores(self._predictors[""], tokens, on_strand)[ALL]
+        return total / len(_STRANDS[self._plan.strands])
+
+    def _opened_classifier(self) -> DnaModel | None:
+        if self._plan.classifier is None:
+            return None
+        classifier = DnaModel.opened(self._plan.classifier, None)
+        classifier.require_classes()
+        if encoder_of(classifier, self._plan.classifier).vocabulary_sha256 != self._encoder.vocabulary_sha256:
+            raise InputError(
+                f"The classifier {self._plan.classifier} has another vocabulary than {self._plan.model}: their "
+                "tokens cannot be compared."
+            )
+        return classifier
+
+
+def _pieces(alleles: Alleles) -> Iterator[tuple[str, list[tuple[int, NDArray[np.int64]]]]]:
+    """Yield each chromosome with the numbers and rows of its parts, by place: neighbours share windows."""
+    rows = np.flatnonzero(alleles.scored)
+    number = 0
+    for chrom in sorted(set(alleles.chroms[rows])):
+        of_chrom = rows[alleles.chroms[rows] == chrom]
+        of_chrom = of_chrom[np.argsort(alleles.starts[of_chrom], kind="stable")]
+        parts = np.split(of_chrom, np.arange(_ALLELES_A_PART, len(of_chrom), _ALLELES_A_PART))
+        yield chrom, list(enumerate(parts, number))
+        number += len(parts)

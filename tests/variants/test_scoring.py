@@ -1,0 +1,258 @@
+"""Scores are what the model says of both alleles, whatever was stopped, shared or asked for beside them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grover_hf import DnaModel, InputError, ReferenceGenome
+from grover_hf.corpus.strand_tokens import StrandTokens
+from grover_hf.genome.letters import reverse_complement
+from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.variants import calibration, scoring
+from grover_hf.variants.scoring import ScorePlan, score_variants
+from tests.tiny_models import random_dna, save, tiny_classifier, tiny_masked_model
+
+SEQUENCE = random_dna(600)
+HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def vcf_of(path, rows):
+    path.write_text(HEADER + "".join(f"{c}\t{p + 1}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in rows))
+    return path
+
+
+def some_variants():
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(30):
+        at = int(rng.integers(5, 590))
+        base = SEQUENCE[at]
+        rows.append(("c", at, base, rng.choice([b for b in "ACGT" if b != base])))
+    rows += [("c", 50, SEQUENCE[50], SEQUENCE[50] + "TT"), ("c", 60, SEQUENCE[60:64], SEQUENCE[60])]
+    rows += [("c", 70, SEQUENCE[70], "<DEL>"), ("d", 3, "T", "C")]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "g.fa").write_text(f">c\n{SEQUENCE}\n>d\nNNTTTTTTTTNNNN\n")
+    save(folder / "model", tiny_masked_model())
+    save(folder / "classifier", tiny_classifier())
+    vcf_of(folder / "v.vcf", some_variants())
+    return folder
+
+
+@pytest.fixture
+def plan(folder):
+    return ScorePlan(
+        variants=folder / "v.vcf", genome=folder / "g.fa", model=str(folder / "model"), apart=14, neighbours=1
+    )
+
+
+def table_of(plan, output, **changes):
+    score_variants(replace(plan, **changes), output)
+    return pd.read_parquet(output)
+
+
+def test_llr_is_the_sum_over_tokens_by_base_of_the_masked_token(folder, plan, tmp_path):
+    table = table_of(plan, tmp_path / "o.parquet", strands="+")
+    dna = DnaModel.from_pretrained(folder / "model", device="cpu")
+    encoder = encoder_of(dna, "model")
+    strand = StrandTokens.of(ReferenceGenome(folder / "g.fa"), "c", encoder)
+    row = table.iloc[3]
+    at = int(row["pos"]) - 1
+    token = int(strand.token_over(np.array([at]))[0])
+    offset = at - int(strand.starts[token])
+    # The window whose middle is nearest, by the rule of long inputs: 14 tokens, 10 apart.
+    starts = [*range(0, len(strand.input_ids) - 14, 10), len(strand.input_ids) - 14]
+    first = min(starts, key=lambda start: abs(start + 6.5 - token))
+    ids = strand.input_ids[first : first + 14].tolist()
+    ids[token - first] = dna.tokenizer.mask_token_id
+    text = dna.tokenizer.convert_ids_to_tokens(ids)
+    answers = dna.fill_mask(["".join(text)], top_k=17)[0]
+    by_base = dict.fromkeys("ACGT", 0.0)
+    for answer in answers:
+        spelled = answer["token_str"]
+        if not spelled.startswith("[") and len(spelled) > offset:
+            by_base[spelled[offset]] += answer["score"]
+    assert row["llr"] == pytest.approx(np.log(by_base[row["alt"]] / by_base[row["ref"]]), abs=1e-4)
+
+
+def test_both_strands_are_the_mean_of_each(plan, tmp_path):
+    both, plus, minus = (
+        table_of(plan, tmp_path / f"{name}.parquet", strands=strands, embedding=True)
+        for name, strands in (("b", "both"), ("p", "+"), ("m", "-"))
+    )
+    for score in ("llr", "llr_both", "embedding_distance"):
+        np.testing.assert_allclose(both[score], (plus[score] + minus[score]) / 2, atol=1e-6)
+
+
+def test_the_minus_strand_is_the_plus_strand_of_the_reverse_complement(folder, plan, tmp_path):
+    (tmp_path / "r.fa").write_text(f">c\n{reverse_complement(SEQUENCE)}\n>d\nNNNNAAAAAAAANN\n")
+    rows = [
+        (c, (600 if c == "c" else 14) - at - len(ref), reverse_complement(ref), reverse_complement(alt))
+        for c, at, ref, alt in some_variants() if alt != "<DEL>"
+    ]
+    # VCF's base before an indel is now behind it: what counts is the sequence.
+    vcf_of(tmp_path / "r.vcf", rows)
+    forward = table_of(plan, tmp_path / "f.parquet", strands="-", pll=True)
+    forward = forward[forward["kind"] != "symbolic allele"].reset_index(drop=True)
+    other = replace(plan, variants=tmp_path / "r.vcf", genome=tmp_path / "r.fa")
+    mirrored = table_of(other, tmp_path / "b.parquet", strands="+", pll=True)
+    for score in ("llr", "llr_left", "llr_both", "llr_token", "pll_per_base"):
+        np.testing.assert_allclose(forward[score], mirrored[score], atol=1e-5)
+
+
+def test_scores_do_not_depend_on_order_or_on_the_other_variants(folder, plan, tmp_path):
+    rows = some_variants()
+    plan = replace(plan, pll=True, embedding=True)
+    everything = table_of(plan, tmp_path / "all.parquet")
+    vcf_of(tmp_path / "some.vcf", rows[::-3])
+    some = table_of(replace(plan, variants=tmp_path / "some.vcf"), tmp_path / "some.parquet")
+    scores = everything.columns[6:]
+    np.testing.assert_allclose(
+        some[scores].to_numpy(float), everything[scores].to_numpy(float)[::-3], atol=1e-5
+    )
+
+
+def test_minus_and_absolute_are_of_the_llr_and_what_has_no_score_is_missing(plan, tmp_path):
+    table = table_of(plan, tmp_path / "o.parquet")
+    np.testing.assert_array_equal(table["minus_llr"], -table["llr"])
+    np.testing.assert_array_equal(table["abs_llr"], table["llr"].abs())
+    assert table["llr"][table["kind"] != "SNV"].isna().all()
+    assert not (table["llr"] == 0).any()
+    assert table["llr"][table["kind"] == "SNV"].notna().mean() > 0.8
+
+
+def test_the_pll_is_the_sum_over_the_span_with_each_token_masked(folder, plan, tmp_path):
+    table = table_of(plan, tmp_path / "o.parquet", strands="+", pll=True)
+    dna = DnaModel.from_pretrained(folder / "model", device="cpu")
+    encoder = encoder_of(dna, "model")
+    row = table.iloc[5]
+    at = int(row["pos"]) - 1
+    changed = SEQUENCE[:at] + row["alt"] + SEQUENCE[at + 1 :]
+
+    def tokens_of(text):
+        ids = encoder.encode(text).tolist()
+        ends = np.cumsum([len(encoder.tokens[token]) for token in ids])
+        return ids, ends - [len(encoder.tokens[token]) for token in ids], ends
+
+    (ref, ref_starts, ref_ends), (alt, alt_starts, alt_ends) = tokens_of(SEQUENCE), tokens_of(changed)
+    n_before = next(k for k in range(len(ref)) if ref[k] != alt[k] or ref_ends[k] > at)
+    n_behind = next(k for k in range(len(ref)) if ref[-1 - k] != alt[-1 - k] or ref_starts[-1 - k] <= at)
+    length = max(len(ref), len(alt)) - n_before - n_behind + 2
+    first = n_before - 1
+    room = 14 - length
+    begin = first - room // 2
+
+    def per_base(ids, starts, ends):
+        last = len(ids) - n_behind + 1
+        window = ids[begin : begin + 14 - (max(len(ref), len(alt)) - len(ids))]
+        total = 0.0
+        for number in range(first, last):
+            masked = [*window]
+            masked[number - begin] = dna.tokenizer.mask_token_id
+            text = "".join(dna.tokenizer.convert_ids_to_tokens(masked))
+            answers = dna.fill_mask([text], top_k=17)[0]
+            total += np.log(next(one["score"] for one in answers if one["token"] == ids[number]))
+        return total / (ends[last - 1] - starts[first])
+
+    expected = per_base(alt, alt_starts, alt_ends) - per_base(ref, ref_starts, ref_ends)
+    assert row["pll_per_base"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_retokenization_is_nothing_where_borders_stay_and_missing_for_indels(folder, plan, tmp_path):
+    table = table_of(plan, tmp_path / "o.parquet", strands="+", pll=True)
+    fixed = table["llr_token"].notna()
+    encoder = encoder_of(DnaModel.from_pretrained(folder / "model", device="cpu"), "model")
+
+    def borders(text):
+        return np.cumsum(encoder.token_lengths[encoder.encode(text)].astype(int)).tolist()
+
+    for _, row in table[table["kind"] == "SNV"].iterrows():
+        at = int(row["pos"]) - 1
+        if row["chrom"] == "c" and borders(SEQUENCE[:at] + row["alt"] + SEQUENCE[at + 1 :]) == borders(SEQUENCE):
+            assert row["retokenization_per_base"] == 0
+    assert (table["retokenization_per_base"] == 0).any()
+    assert fixed.any()
+    assert table["retokenization_per_base"][table["kind"] == "indel"].isna().all()
+    assert table["pll_per_base"][table["kind"] == "indel"].notna().all()
+
+
+def test_tables_classes_and_calibration_stand_beside_the_model(folder, plan, tmp_path, monkeypatch):
+    # In so small a genome no class of five bases is met ten times.
+    monkeypatch.setattr(calibration, "_LEAST", 1)
+    plan = replace(plan, tables=True, classifier=str(folder / "classifier"), classifier_bp=40, calibrate=3)
+    table = table_of(plan, tmp_path / "o.parquet")
+    classes = ["class_no_promoter", "class_weak", "class_promoter"]
+    # Probabilities of three classes change by nothing in all.
+    np.testing.assert_allclose(table[classes].sum(axis=1)[table["kind"] != "symbolic allele"], 0, atol=1e-6)
+    assert table["class_weak"][table["kind"] == "indel"].notna().all()
+    snvs = table["kind"] == "SNV"
+    assert table["llr_neighbours"][snvs].notna().sum() == table["llr"][snvs].notna().sum()
+    assert table["llr_calibrated"][snvs].notna().mean() > 0.8
+    assert table["llr_calibrated"][~snvs].isna().all()
+
+
+def test_the_calibrated_score_is_less_the_mean_of_its_five_bases(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "_LEAST", 1)
+    # Every single-base variant of the chromosome, so that the background can be counted here: all of it is drawn.
+    rows = [("c", at, SEQUENCE[at], alt) for at in range(600) for alt in "ACGT" if alt != SEQUENCE[at]]
+    plan = replace(plan, variants=vcf_of(tmp_path / "all.vcf", rows), calibrate=5_000)
+    table = table_of(plan, tmp_path / "o.parquet")
+
+    def class_of(at, alt):
+        five = SEQUENCE[at - 2 : at + 3]
+        return min((five, alt), (reverse_complement(five), reverse_complement(alt)))
+
+    inner = table[(table["pos"] > 2) & (table["pos"] < 599)].copy()
+    inner["five"] = [class_of(pos - 1, alt) for pos, alt in zip(inner["pos"], inner["alt"], strict=True)]
+    means = inner.groupby("five")["llr"].transform("mean")
+    np.testing.assert_allclose(inner["llr_calibrated"], inner["llr"] - means, atol=1e-5)
+    outer = table[(table["pos"] <= 2) | (table["pos"] >= 599)]
+    assert outer["llr_calibrated"].isna().all()
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 2])
+def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(plan, tmp_path, monkeypatch, stop_after):
+    monkeypatch.setattr(scoring, "_ALLELES_A_PART", 10)
+    score_variants(plan, tmp_path / "whole.vcf")
+    calls = []
+    plain = scoring.Scorer._of_strand
+
+    def stops(self, *arguments):
+        calls.append(arguments)
+        if len(calls) > stop_after and len(calls) < 100:
+            raise KeyboardInterrupt
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(scoring.Scorer, "_of_strand", stops)
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(plan, tmp_path / "o.vcf")
+    assert not (tmp_path / "o.vcf").exists()
+    n_done = len(list((tmp_path / "o.vcf.partial").glob("*.npz")))
+    assert n_done == stop_after
+    with pytest.raises(InputError, match="an earlier run made with another strands"):
+        score_variants(replace(plan, strands="+"), tmp_path / "o.vcf")
+    calls.extend([()] * 100)
+    score_variants(plan, tmp_path / "o.vcf")
+    assert (tmp_path / "o.vcf").read_bytes() == (tmp_path / "whole.vcf").read_bytes()
+    assert not (tmp_path / "o.vcf.partial").exists()
+    with pytest.raises(InputError, match="is there already"):
+        score_variants(plan, tmp_path / "o.vcf")
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"strands": "x"}, "strands is 'x'"), ({"neighbours": -1}, "neighbours is -1"),
+    ({"pll": True, "neighbours": 8}, "8 neighbours on each side"),
+    ({"classifier": "model"}, "has no classes"), ({"model": "classifier"}, "not a masked language model"),
+])
+def test_what_cannot_be_scored_is_refused_before_any_work(folder, plan, tmp_path, changes, message):
+    files = {name: str(folder / changes[name]) for name in ("model", "classifier") if name in changes}
+    changes = {**changes, **files}
+    with pytest.raises(InputError, match=message):
+        score_variants(replace(plan, **changes), tmp_path / "o.vcf")
+    assert not list(tmp_path.iterdir())
