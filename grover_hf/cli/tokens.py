@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,12 +83,15 @@ def tokenize_regions(
     tokenizer: Annotated[str, typer.Option(help="a tokenizer folder, a merges file, or kmer-K")],
     output: Annotated[Path, typer.Option(help=".parquet, .tsv, or .bed (BED12, a block for each token)")],
     inside: Annotated[bool, typer.Option("--inside", help="drop tokens that reach out of a region")] = False,
+    strand: Annotated[
+        Literal["forward", "reverse", "both", "own"], typer.Option(help="own: of the region's strand")
+    ] = "forward",
     overwrite: Overwrite = False,
 ) -> None:
     """Write the tokens of regions, as their genome has them, with coordinates."""
     from grover_hf.corpus.region_table import tokenize_regions as write
 
-    written = write(regions, genome, tokenizer, output, inside=inside, overwrite=overwrite)
+    written = write(regions, genome, tokenizer, output, inside=inside, strand=strand, overwrite=overwrite)
     without = f"; {written.n_without:,} regions have none" if written.n_without else ""
     print(f"{output}: {written.n_regions:,} regions, {written.n_tokens:,} tokens{without}")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,23 @@ import pyarrow.parquet as pq
 from grover_hf._internals.files import atomic_write
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
+from grover_hf.corpus.region import tokenize_each
+from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
-from grover_hf.genome import Interval
+from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.annotations import read_regions, require_same_names
 
 _AT_ONCE, _BASES_AT_ONCE = 20_000, 20_000_000
-_TSV = ("chrom", "start", "end", "name", "strand", "partial_start", "partial_end", "starts", "ends", "tokens")
+_TSV = (
+    "chrom", "start", "end", "name", "strand", "token_strand", "partial_start", "partial_end", "starts", "ends",
+    "tokens",
+)
 _BEGINS = {".parquet": "PAR1", ".tsv": "\t".join(_TSV), ".bed": "# tokens of grover"}
 """How a file of each kind begins."""
+
+Strands = Literal["forward", "reverse", "both", "own"]
+"""Which tokens of a region: of one strand, of both (the forward strand's first), or of the region's own strand."""
 
 
 class Written(NamedTuple):
@@ -32,6 +40,13 @@ class Written(NamedTuple):
     """Regions without any token: in N."""
 
 
+class _Sources(NamedTuple):
+    """Where tokens come from: of the forward strand, and of the reverse one."""
+
+    corpus: TokenizedGenome
+    genome: ReferenceGenome
+
+
 class Row(NamedTuple):
     """A region and its tokens."""
 
@@ -40,8 +55,7 @@ class Row(NamedTuple):
     end: int
     name: str
     strand: str
-    tokens: Any
-    """`IntervalTokens`."""
+    tokens: IntervalTokens
 
 
 class Writer(Protocol):
@@ -52,9 +66,12 @@ class Writer(Protocol):
 
 def tokenize_regions(
     regions: Path, genome: Path, tokenizer: str | Path, output: Path, *, inside: bool = False,
-    overwrite: bool = False,
+    strand: Strands = "forward", overwrite: bool = False,
 ) -> Written:
     """Write the tokens of each region, in the order of the file; the genome is tokenized once, into the cache.
+
+    Tokens of the reverse strand come from the bases around each region (`grover_hf.corpus.region`), in the order
+    in which that strand is read.
 
     Args:
         regions: A BED file, or a table with `chrom`, `start`, `end`.
@@ -62,6 +79,7 @@ def tokenize_regions(
         tokenizer: A tokenizer folder, a merges file, or "kmer-K".
         output: `.parquet` (lists of ids, starts and ends), `.tsv`, or `.bed` (BED12, a block for each token).
         inside: Drop tokens that reach out of a region.
+        strand: Which tokens: `own` are those of the region's strand, the forward one where it has none.
         overwrite: Replace what is in `output`.
 
     Raises:
@@ -81,11 +99,12 @@ def tokenize_regions(
         n_tokens = n_without = 0
         with atomic_write(output) as beside, progress_bar(total=len(table), what="regions") as bar:
             with _WRITERS[output.suffix](beside, corpus) as write:
-                for rows in _rows(table, corpus, inside=inside):
+                for rows in _rows(table, _Sources(corpus, ReferenceGenome(genome)), strand, inside=inside):
                     write(rows)
-                    lengths = [len(row.tokens.input_ids) for row in rows]
-                    n_tokens, n_without = n_tokens + sum(lengths), n_without + lengths.count(0)
-                    bar.update(len(rows))
+                    lengths = np.array([len(row.tokens.input_ids) for row in rows])
+                    of_regions = lengths.reshape(-1, 2 if strand == "both" else 1).sum(1)
+                    n_tokens, n_without = n_tokens + int(lengths.sum()), n_without + int((of_regions == 0).sum())
+                    bar.update(len(of_regions))
     return Written(len(table), n_tokens, n_without)
 
 
@@ -136,13 +155,24 @@ def some_at_a_time(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
         first = last
 
 
-def _rows(table: pd.DataFrame, corpus: TokenizedGenome, *, inside: bool) -> Iterator[list[Row]]:
+def _rows(table: pd.DataFrame, sources: _Sources, strand: Strands, *, inside: bool) -> Iterator[list[Row]]:
     for part in some_at_a_time(table):
-        columns = (part[name] for name in ("chrom", "start", "end", "name", "strand"))
+        columns = (part[name].tolist() for name in ("chrom", "start", "end", "name", "strand"))
         yield [
-            Row(chrom, start, end, name, strand, corpus.tokens_in(Interval(chrom, start, end), inside=inside))
-            for chrom, start, end, name, strand in zip(*(column.tolist() for column in columns), strict=True)
+            Row(chrom, start, end, name, own, tokens)
+            for chrom, start, end, name, own in zip(*columns, strict=True)
+            for tokens in _tokens(Interval(chrom, start, end), own, sources, strand, inside=inside)
         ]
+
+
+def _tokens(
+    interval: Interval, own: str, sources: _Sources, strand: Strands, *, inside: bool
+) -> Iterator[IntervalTokens]:
+    if strand in ("forward", "both") or (strand == "own" and own != "-"):
+        yield sources.corpus.tokens_in(interval, inside=inside)
+    if strand in ("reverse", "both") or (strand == "own" and own == "-"):
+        for tokens in tokenize_each(sources.genome, [interval], sources.corpus.encoder, strand="-"):
+            yield tokens.inside(interval) if inside else tokens
 
 
 class _Parquet:
@@ -153,8 +183,9 @@ class _Parquet:
         facts = {"vocabulary_sha256": corpus.vocabulary_sha256, "genome_sha256": corpus.facts.genome.sha256}
         self._schema = pa.schema(
             [("chrom", text), ("start", number), ("end", number), ("name", text), ("strand", text),
-             ("input_ids", pa.list_(pa.uint16())), ("starts", pa.list_(number)), ("ends", pa.list_(number)),
-             ("partial_start", pa.bool_()), ("partial_end", pa.bool_())],
+             ("token_strand", text), ("input_ids", pa.list_(pa.uint16())),
+             ("starts", pa.list_(number)), ("ends", pa.list_(number)), ("partial_start", pa.bool_()),
+             ("partial_end", pa.bool_())],
             metadata={f"grover.{name}": value for name, value in facts.items()},
         )
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
@@ -175,7 +206,8 @@ class _Parquet:
 
         columns = list(zip(*(row[:5] for row in rows), strict=True))
         arrays = [
-            *columns, lists("input_ids", np.uint16), lists("starts", np.int64), lists("ends", np.int64),
+            *columns, [row.tokens.strand for row in rows],
+            lists("input_ids", np.uint16), lists("starts", np.int64), lists("ends", np.int64),
             [row.tokens.partial_start for row in rows], [row.tokens.partial_end for row in rows],
         ]
         self._writer.write_table(pa.table(
@@ -211,7 +243,7 @@ def _tsv(path: Path, corpus: TokenizedGenome) -> _Lines:
         lists = (",".join(map(str, values.tolist())) for values in (found.starts, found.ends))
         spelled = " ".join(tokens[token] for token in found.input_ids.tolist())
         flags = (int(found.partial_start), int(found.partial_end))
-        return "\t".join(map(str, (*row[:5], *flags, *lists, spelled)))
+        return "\t".join(map(str, (*row[:5], found.strand, *flags, *lists, spelled)))
 
     return _Lines(path, _BEGINS[".tsv"], line)
 
@@ -222,11 +254,12 @@ def _bed(path: Path, corpus: TokenizedGenome) -> _Lines:
         if not len(found.input_ids):
             # BED has no line without a block.
             return None
-        first, last = int(found.starts[0]), int(found.ends[-1])
-        sizes, starts = (found.ends - found.starts).tolist(), (found.starts - first).tolist()
+        in_order = np.argsort(found.starts)
+        first, last = int(found.starts.min()), int(found.ends.max())
+        sizes, starts = (values[in_order].tolist() for values in (found.ends - found.starts, found.starts - first))
         fields = (
-            row.chrom, first, last, row.name or ".", 0, row.strand, max(first, row.start), min(last, row.end), "0",
-            len(sizes), ",".join(map(str, sizes)), ",".join(map(str, starts)),
+            row.chrom, first, last, row.name or ".", 0, found.strand, max(first, row.start), min(last, row.end),
+            "0", len(sizes), ",".join(map(str, sizes)), ",".join(map(str, starts)),
         )
         return "\t".join(map(str, fields))
 

@@ -2,12 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
+from grover_hf.genome.intervals import Interval
 
 ANCHOR_EVERY = 128
 """Tokens from one anchor, whose position is known, to the next."""
@@ -17,17 +18,20 @@ _N_IDS = 1 << 16
 
 
 class IntervalTokens(NamedTuple):
-    """The tokens that overlap an interval, in the order of the forward strand."""
+    """The tokens that overlap an interval, in the order in which their strand is read.
+
+    Positions are those of the forward strand: of the reverse strand's tokens the first has the highest.
+    """
 
     input_ids: NDArray[np.uint16]
     starts: NDArray[np.int64]
-    """Genome position of each token's first base, shape (L,)."""
+    """Lowest genome position of each token, shape (L,)."""
     ends: NDArray[np.int64]
-    """Genome position after each token's last base, shape (L,)."""
+    """Genome position after each token's highest, shape (L,)."""
     partial_start: bool
-    """The first token begins before the interval."""
+    """A token begins before the interval."""
     partial_end: bool
-    """The last token ends after the interval."""
+    """A token ends after the interval."""
     vocabulary_sha256: str
     """The digest of the vocabulary that the ids belong to."""
     bases_left: int | None = None
@@ -35,6 +39,16 @@ class IntervalTokens(NamedTuple):
     whatever stands before those; or all that its segment has there, whose beginning counts too then."""
     bases_right: int | None = None
     """The same after the interval."""
+    strand: Literal["+", "-"] = "+"
+    """The strand that the tokens spell."""
+
+    def inside(self, interval: Interval) -> "IntervalTokens":
+        """Return the tokens that do not reach out of an interval."""
+        kept = (self.starts >= interval.start) & (self.ends <= interval.end)
+        return self._replace(
+            input_ids=self.input_ids[kept], starts=self.starts[kept], ends=self.ends[kept],
+            partial_start=False, partial_end=False,
+        )
 
     # Tuples of arrays cannot be compared as tuples are.
     def __eq__(self, other: object) -> bool:
@@ -45,7 +59,7 @@ class IntervalTokens(NamedTuple):
 
     def __repr__(self) -> str:
         """Say how many tokens there are, and where."""
-        where = f", {self.starts[0]}-{self.ends[-1]}" if len(self.starts) else ""
+        where = f", {self.starts.min()}-{self.ends.max()}({self.strand})" if len(self.starts) else ""
         partial = [name for name in ("partial_start", "partial_end") if getattr(self, name)]
         return f"IntervalTokens({', '.join([f'{len(self.input_ids)} tokens{where}', *partial])})"
 

@@ -210,7 +210,7 @@ class TokenizedGenome:
         """Return every token that overlaps an interval, as tokenized in the genome's context.
 
         Args:
-            interval: Where to look; its strand is ignored.
+            interval: Where to look; its strand is ignored. `tokenize_region` has the reverse strand's tokens.
             inside: Drop tokens that reach out of the interval.
 
         Raises:
@@ -232,11 +232,8 @@ class TokenizedGenome:
         ends = starts + lengths
         partial_start = bool(starts.size and starts[0] < interval.start)
         partial_end = bool(ends.size and ends[-1] > interval.end)
-        if inside:
-            kept = (starts >= interval.start) & (ends <= interval.end)
-            input_ids, starts, ends = input_ids[kept], starts[kept], ends[kept]
-            partial_start = partial_end = False
-        return IntervalTokens(input_ids, starts, ends, partial_start, partial_end, self.vocabulary_sha256)
+        tokens = IntervalTokens(input_ids, starts, ends, partial_start, partial_end, self.vocabulary_sha256)
+        return tokens.inside(interval) if inside else tokens
 
     def tokens_in_each(
         self, chroms: Sequence[str] | NDArray[Any], starts: NDArray[np.integer], ends: NDArray[np.integer]

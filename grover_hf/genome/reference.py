@@ -105,6 +105,7 @@ class ReferenceGenome:
         self.n_ambiguous: dict[str, int] = {}
         """IUPAC codes other than N in the chromosomes that have been read."""
         self._warned_of_iupac = False
+        self._segments: dict[str, NDArray[np.int64]] = {}
 
     def __repr__(self) -> str:
         """Say which file it is, and how much of it is read."""
@@ -118,7 +119,7 @@ class ReferenceGenome:
             InputError: If the chromosome is unknown, the interval ends past it or holds a letter that is not
                 an IUPAC nucleotide letter, or the file has changed since it was opened.
         """
-        self._check(interval)
+        self.require(interval)
         if not len(interval):
             return ""
         if interval.chrom not in self._checked:
@@ -144,7 +145,7 @@ class ReferenceGenome:
                 nucleotide code (with record, line and letter), or the file has changed since
                 it was opened.
         """
-        self._check(Interval(chrom, 0, 0))
+        self.require(Interval(chrom, 0, 0))
         codes = np.empty(self.sizes[chrom], np.uint8)
 
         def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
@@ -161,15 +162,22 @@ class ReferenceGenome:
         return codes
 
     def segments(self, chrom: str) -> NDArray[np.int64]:
-        """Return the N-free segments of a chromosome, shape (n_segments, 2), as [start, end)."""
-        return acgt_segments(self.codes(chrom))
+        """Return the N-free segments of a chromosome, shape (n_segments, 2), as [start, end).
+
+        It is read once, and its segments kept.
+        """
+        self.require(Interval(chrom, 0, 0))
+        if chrom not in self._segments:
+            self._segments[chrom] = acgt_segments(self.codes(chrom))
+            self._segments[chrom].flags.writeable = False
+        return self._segments[chrom]
 
     def soft_masked(self, chrom: str) -> NDArray[np.int64]:
         """Return the lower-case stretches of a chromosome, shape (n, 2), as [start, end).
 
         Every lower-case letter counts, a lower-case n too.
         """
-        self._check(Interval(chrom, 0, 0))
+        self.require(Interval(chrom, 0, 0))
         case = np.empty(self.sizes[chrom], np.uint8)
 
         def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
@@ -192,7 +200,8 @@ class ReferenceGenome:
             update_genome_digest(digest, chrom, self.codes(chrom))
         return digest.hexdigest()
 
-    def _check(self, interval: Interval) -> None:
+    def require(self, interval: Interval) -> None:
+        """Raise `InputError` if the genome has no such interval, or the file has changed since it was opened."""
         require_chromosome(interval.chrom, self.sizes, self.path)
         if interval.end > self.sizes[interval.chrom]:
             raise InputError(

@@ -28,10 +28,10 @@ class LocatedTokens(Protocol):
         """Shape (L,), without special tokens; masks are allowed where a method says so."""
     @property
     def starts(self) -> NDArray[np.integer]:
-        """Position of each token's first base, ascending, shape (L,)."""
+        """Lowest position of each token, ascending; of tokens whose `strand` is "-" descending. Shape (L,)."""
     @property
     def ends(self) -> NDArray[np.integer]:
-        """Position after each token's last base, shape (L,)."""
+        """Position after each token's highest, shape (L,)."""
     @property
     def vocabulary_sha256(self) -> str:
         """The digest of the vocabulary that the ids belong to."""
@@ -208,14 +208,18 @@ class SequenceReader:
         spells_bases = self.spells_bases[np.where(known, input_ids, 0)] & known
         if odd := np.flatnonzero(~spells_bases & ~is_mask).tolist():
             raise InputError(f"{what} has the id {input_ids[odd[0]]}, which spells no bases, at token {odd[0]}.")
-        if (ends <= starts).any() or (starts[1:] < ends[:-1]).any():
-            raise InputError(f"{what} has tokens that are empty, overlap, or are not in ascending order.")
+        reverse = getattr(tokens, "strand", "+") == "-"
+        # Bases between a token and the next, in the order of reading.
+        gaps = starts[:-1] - ends[1:] if reverse else starts[1:] - ends[:-1]
+        if (ends <= starts).any() or (gaps < 0).any():
+            order = "descending" if reverse else "ascending"
+            raise InputError(f"{what} has tokens that are empty, overlap, or are not in {order} order.")
         differs = (ends - starts != self._lengths[np.where(is_mask, 0, input_ids)]) & ~is_mask
         if differs.any():
             token = int(differs.argmax())
             spelt = self._tokens[input_ids[token]]
             raise InputError(f"{what}: token {token} spans {starts[token]}-{ends[token]} and spells {spelt}.")
-        borders = [0, *(np.flatnonzero(starts[1:] > ends[:-1]) + 1).tolist(), input_ids.size]
+        borders = [0, *(np.flatnonzero(gaps) + 1).tolist(), input_ids.size]
         runs = [(first, last) for first, last in pairwise(borders) if first < last]
         text = "".join(self._tokens[token] for token in input_ids)
         return Tokenized(text, input_ids, spells_bases, starts, ends, runs)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from grover_hf import DnaModel
-from grover_hf.corpus.region import tokenize_region
+from grover_hf.corpus.region import tokenize_each, tokenize_region
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.acgt import base_codes
+from grover_hf.genome.letters import reverse_complement
 from grover_hf.tokenization.bpe_context import PROVEN, tokens_of, trusted
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe
@@ -22,6 +23,14 @@ def require_equal(found, expected, where):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=f"{where}: {name}")
     assert (found.partial_start, found.partial_end) == (expected.partial_start, expected.partial_end), where
     assert found.vocabulary_sha256 == expected.vocabulary_sha256
+
+
+def turned(tokens, size):
+    """The tokens of a reverse-complemented chromosome with the positions of the chromosome itself."""
+    return tokens._replace(
+        starts=size - tokens.ends, ends=size - tokens.starts, partial_start=tokens.partial_end,
+        partial_end=tokens.partial_start,
+    )
 
 
 def random_intervals(sizes, n, seed, longest=400):
@@ -56,6 +65,45 @@ def made_up(simulated_merges, tmp_path_factory):
     return genome, corpora
 
 
+@pytest.fixture(scope="module")
+def reversed_corpora(made_up, tmp_path_factory):
+    """Each chromosome of the genome as its reverse complement, with the vocabularies of the corpora and 5-mers."""
+    genome, corpora = made_up
+    folder = tmp_path_factory.mktemp("reversed")
+    records = {name: genome.fetch(Interval(name, 0, size, "-")) for name, size in genome.sizes.items()}
+    (folder / "g.fa").write_text("".join(f">{name}\n{bases}\n" for name, bases in records.items()))
+    encoders = [*(corpus.encoder for corpus in corpora), KmerEncoder(5)]
+    return [
+        TokenizedGenome.build(ReferenceGenome(folder / "g.fa"), encoder, folder / str(number))
+        for number, encoder in enumerate(encoders)
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["merges of runs", "other merges", "5-mers"])
+def test_tokens_of_the_reverse_strand_are_those_of_the_reverse_complement(made_up, reversed_corpora, which):
+    genome, corpus = made_up[0], reversed_corpora[which]
+    intervals = list(random_intervals(genome.sizes, 400, seed=which))
+    each = list(tokenize_each(genome, intervals, corpus.encoder, strand="-"))
+    for interval, tokens in zip(intervals, each, strict=True):
+        size = genome.sizes[interval.chrom]
+        there = Interval(interval.chrom, size - interval.end, size - interval.start)
+        require_equal(tokens, turned(corpus.tokens_in(there), size), interval)
+        assert tokens.strand == "-"
+    some = intervals[0]
+    require_equal(tokenize_region(genome, some, corpus.encoder, strand="-"), each[0], some)
+
+
+def test_what_decides_the_tokens_of_the_reverse_strand_stands_on_the_other_side(made_up, reversed_corpora):
+    genome, (corpus, _) = made_up
+    reverse = reversed_corpora[0].path.parent / "g.fa"
+    for interval in random_intervals(genome.sizes, 100, seed=7):
+        size = genome.sizes[interval.chrom]
+        there = Interval(interval.chrom, size - interval.end, size - interval.start)
+        here = tokenize_region(genome, interval, corpus.encoder, strand="-")
+        other = tokenize_region(reverse, there, corpus.encoder)
+        assert (here.bases_left, here.bases_right) == (other.bases_right, other.bases_left)
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["merges of runs", "other merges"])
 def test_tokens_of_any_region_are_those_of_the_whole_genome(made_up, which):
     genome, corpus = made_up[0], made_up[1][which]
@@ -63,20 +111,21 @@ def test_tokens_of_any_region_are_those_of_the_whole_genome(made_up, which):
         require_equal(tokenize_region(genome, interval, corpus.encoder), corpus.tokens_in(interval), interval)
 
 
-def test_every_base_is_found_again_in_its_token(made_up):
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_every_base_is_found_again_in_its_token(made_up, strand):
     genome, (corpus, _) = made_up
+    # Lower case, N and R among them.
     encoder, letters = corpus.encoder, genome.fetch(Interval("gaps", 0, genome.sizes["gaps"]))
-    # All around the gaps, and some elsewhere.
-    places = [*range(40), *range(890, 920), *range(40, 3_100, 9)]
-    for place in places:
-        letter = letters[place]
-        found = tokenize_region(genome, Interval("gaps", place, place + 1), encoder)
+    bases = [Interval("gaps", place, place + 1) for place in range(len(letters))]
+    each = tokenize_each(genome, bases, encoder, strand=strand)
+    for place, (letter, found) in enumerate(zip(letters, each, strict=True)):
         if letter not in "ACGT":
             assert not len(found.input_ids)
             continue
         [token], [start], [end] = found.input_ids, found.starts, found.ends
-        assert encoder.tokens[token] == letters[start:end]
-        assert encoder.tokens[token][place - start] == letter
+        spelled = encoder.tokens[token] if strand == "+" else reverse_complement(encoder.tokens[token])
+        assert spelled == letters[start:end]
+        assert spelled[place - start] == letter
 
 
 def test_what_is_said_to_decide_the_tokens_does_and_less_does_not(made_up):
@@ -130,6 +179,8 @@ def test_files_are_opened_and_what_is_not_there_is_refused(made_up, tmp_path):
     found = tokenize_region(genome.path, interval, tmp_path / "tokenizer")
     require_equal(found, corpus.tokens_in(interval), interval)
     assert "tokens" in repr(found)
+    with pytest.raises(InputError, match=r"strand is '\.'; it is '\+' or '-'"):
+        tokenize_region(genome, interval, corpus.encoder, strand=".")
     for encoder in (corpus.encoder, KmerEncoder(3)):
         with pytest.raises(InputError, match="has no chromosome|chr9"):
             tokenize_region(genome, Interval("chr9", 0, 5), encoder)
@@ -186,11 +237,22 @@ def test_tokens_of_ten_thousand_regions_of_hg19_are_those_of_the_whole_genome(re
     corpus = TokenizedGenome.build(genome, GenomeEncoder(train_bpe(genome, 600)), tmp_path / "corpus")
     rng = np.random.default_rng(0)
     segments = corpus.segments[rng.choice(len(corpus.segments), 10_000)]
+    intervals = []
     for number, start, end, _ in segments.tolist():
         chrom = corpus.chromosomes[number]
         first = int(rng.integers(max(0, start - 50), end))
-        interval = Interval(chrom, first, min(genome.sizes[chrom], first + int(rng.integers(20, 5_001))))
-        require_equal(tokenize_region(genome, interval, corpus.encoder), corpus.tokens_in(interval), interval)
+        intervals.append(Interval(chrom, first, min(genome.sizes[chrom], first + int(rng.integers(20, 5_001)))))
+    for interval, tokens in zip(intervals, tokenize_each(genome, intervals, corpus.encoder), strict=True):
+        require_equal(tokens, corpus.tokens_in(interval), interval)
+    with open(tmp_path / "reverse.fa", "w") as file:
+        for chrom, size in genome.sizes.items():
+            file.write(f">{chrom}\n{genome.fetch(Interval(chrom, 0, size, '-'))}\n")
+    reverse = TokenizedGenome.build(ReferenceGenome(tmp_path / "reverse.fa"), corpus.encoder, tmp_path / "reverse")
+    each = tokenize_each(genome, intervals, corpus.encoder, strand="-")
+    for interval, tokens in zip(intervals, each, strict=True):
+        size = genome.sizes[interval.chrom]
+        there = Interval(interval.chrom, size - interval.end, size - interval.start)
+        require_equal(tokens, turned(reverse.tokens_in(there), size), interval)
 
 
 def test_lower_case_and_upper_case_are_one_sequence(made_up):

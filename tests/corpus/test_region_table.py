@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from grover_hf.corpus import region_table
+from grover_hf.corpus.region import tokenize_region
 from grover_hf.corpus.region_table import tokenize_regions
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
@@ -70,6 +71,7 @@ def test_every_format_has_the_genomes_own_tokens_in_the_order_of_the_file(inputs
             _, *lines = path.read_text().splitlines()
             for line, tokens in zip(lines, expected, strict=True):
                 *_, starts, _, spelled = line.split("\t")
+                assert line.split("\t")[5] == "+"
                 assert starts == ",".join(map(str, tokens.starts.tolist()))
                 assert spelled == " ".join(corpus.encoder.tokens[i] for i in tokens.input_ids)
         else:
@@ -85,6 +87,44 @@ def test_every_format_has_the_genomes_own_tokens_in_the_order_of_the_file(inputs
                 assert starts[-1] + sizes[-1] == int(fields[2]) - int(fields[1])
                 assert [int(fields[1]) + start for start in starts] == tokens.starts.tolist()
                 assert fields[3] == row[3]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_tokens_of_the_strands_that_are_asked_for(inputs, write, inside):
+    folder, corpus, rows = inputs
+    genome = ReferenceGenome(folder / "g.fa")
+
+    def expected(row, strand):
+        interval = Interval(*row[:3])
+        if strand == "+":
+            return "+", corpus.tokens_in(interval, inside=inside)
+        tokens = tokenize_region(genome, interval, corpus.encoder, strand="-")
+        kept = (tokens.starts >= interval.start) & (tokens.ends <= interval.end) | (not inside)
+        return "-", tokens._replace(input_ids=tokens.input_ids[kept], starts=tokens.starts[kept])
+
+    asked = {"reverse": lambda own: "-", "both": lambda own: "+-", "own": lambda own: own}
+    for strand, strands in asked.items():
+        wanted = [expected(row, one) for row in rows for one in strands(row[4])]
+        path, written = write(".parquet", inside=inside, strand=strand, overwrite=True)
+        assert written.n_regions == len(rows)
+        assert written.n_tokens == sum(len(tokens.input_ids) for _, tokens in wanted)
+        # The one in N, and one of 1 bp that is dropped where tokens reach out of it.
+        assert 1 <= written.n_without <= 3
+        for row, (one, tokens) in zip(pq.read_table(path).to_pylist(), wanted, strict=True):
+            assert row["token_strand"] == one
+            assert row["input_ids"] == tokens.input_ids.tolist()
+            assert row["starts"] == tokens.starts.tolist()
+
+
+def test_blocks_of_the_reverse_strand_ascend_as_bed_wants_them(inputs, write):
+    path, _ = write(".bed", strand="reverse")
+    for line in path.read_text().splitlines()[1:]:
+        fields = line.split("\t")
+        sizes, starts = ([int(x) for x in fields[i].split(",")] for i in (10, 11))
+        assert fields[5] == "-"
+        assert starts[0] == 0
+        assert all(start + size == after for start, size, after in zip(starts, sizes, starts[1:], strict=False))
+        assert starts[-1] + sizes[-1] == int(fields[2]) - int(fields[1])
 
 
 def test_parts_of_few_bases_give_the_same_file(write, monkeypatch):

@@ -439,6 +439,16 @@ def test_windows_do_not_cross_a_gap_in_the_coordinates(dna, corpus):
     np.testing.assert_allclose(vectors, np.concatenate(halves), **CLOSE)
 
 
+def test_tokens_of_the_reverse_strand_are_read_in_their_order_with_their_positions(dna, corpus):
+    tokens = corpus.tokens_in(Interval("chr1", 380, 430))
+    mirrored = tokens._replace(starts=1_000 - tokens.ends, ends=1_000 - tokens.starts, strand="-")
+    [forward, reverse] = dna.embed_tokens([tokens, mirrored])
+    assert np.array_equal(forward.vectors, reverse.vectors)
+    assert np.array_equal(reverse.starts, mirrored.starts)
+    with pytest.raises(InputError, match="not in descending order"):
+        dna.embed_tokens([tokens._replace(strand="-")])
+
+
 def test_a_mask_among_located_tokens_is_filled_as_in_a_sequence(dna, tokenizer, corpus):
     tokens = corpus.tokens_in(Interval("chr1", 100, 130))
     input_ids = tokens.input_ids.copy()
