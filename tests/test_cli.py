@@ -1,4 +1,5 @@
 import gzip
+import importlib
 import logging
 import os
 import re
@@ -13,8 +14,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from grover_hf import cli
+from grover_hf.cli.gather import JOINERS
 from grover_hf.cli.printing import log_on_stdout
 from grover_hf.tokenization.merges import MergeTable
+from tests.internals.test_shards import run_all
 
 
 @pytest.fixture
@@ -252,3 +255,33 @@ def test_ctrl_c_stops_with_130_and_without_a_traceback(tmp_path):
     assert run.returncode == 130
     assert "Traceback" not in err
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_shards_are_written_and_gathered_by_the_command(grover, simulated_fasta, tmp_path):
+    out = tmp_path / "corpus"
+    assert grover("export-tokenizer", "--kmer", 3, "--output", tmp_path / "tokenizer")[0] == 0
+    words = ["tokenize", simulated_fasta, "--tokenizer", tmp_path / "tokenizer", "--output"]
+    code, _, err = grover(*words, out, "--shard", "2/2")
+    assert code == 1
+    assert "--shard is '2/2'; it is I/N" in err
+    for number in range(2):
+        assert grover(*words, out, "--shard", f"{number}/2")[0] == 0
+    assert "it is whole, and was left as it is" in grover(*words, out, "--shard", "0/2")[1]
+    assert grover(*words, tmp_path / "whole")[0] == 0
+    code, out_text, _ = grover("gather", f"{out}.shards", "--output", out)
+    assert (code, out_text) == (0, f"{out}: 3 rows, of 2 shards\n")
+    assert (out / "corpus.json").read_bytes() == (tmp_path / "whole" / "corpus.json").read_bytes()
+
+
+def test_shards_of_a_kind_or_an_ending_that_cannot_be_are_named(grover, tmp_path):
+    folder = run_all(tmp_path / "out.txt", 2)
+    assert "has shards of 'lines'; this version joins" in grover("gather", folder, "--output", "x.txt")[2]
+    folder = run_all(tmp_path / "regions.tsv", 2, kind="tokens of regions", suffix=".tsv")
+    assert "x.bed must end in .tsv" in grover("gather", folder, "--output", "x.bed")[2]
+
+
+@pytest.mark.parametrize("kind", JOINERS)
+def test_each_kind_of_shards_has_its_joiner_beside_its_writer(kind):
+    module = importlib.import_module(JOINERS[kind])
+    assert kind == module.KIND
+    assert module.join_shards

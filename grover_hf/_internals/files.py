@@ -40,6 +40,12 @@ def file_state(path: Path) -> tuple[int, ...]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file, as `sha256sum` prints it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sha256_of_files(paths: Sequence[Path]) -> str:
     """Return the SHA-256 of the SHA-256 of files, in the order given."""
     digest = hashlib.sha256()

@@ -6,7 +6,6 @@ that is laid out otherwise than is known is refused, not guessed at.
 
 import copy
 import datetime
-import hashlib
 import json
 import pickle
 import re
@@ -22,7 +21,7 @@ from safetensors.torch import load_file
 from transformers import BatchEncoding, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 import model_card
-from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.files import atomic_folder, sha256_of_file
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf.authors.known_files import KNOWN_FILES, REVISION
 from grover_hf.authors.vocabulary import (
@@ -284,7 +283,8 @@ def _facts(checkpoint: _Checkpoint) -> dict[str, Any]:
     weights = _weights_file(checkpoint.folder).name
     present = [name for name in _WANTED if (checkpoint.folder / name).exists()]
     files = {
-        name: _digest(checkpoint.folder / name) for name in present if name not in _WEIGHTS or name == weights
+        name: sha256_of_file(checkpoint.folder / name)
+        for name in present if name not in _WEIGHTS or name == weights
     }
     theirs = {name for name in files.keys() & KNOWN_FILES.keys() if files[name] == KNOWN_FILES[name].sha256}
     return {
@@ -302,11 +302,6 @@ def _facts(checkpoint: _Checkpoint) -> dict[str, Any]:
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _warn_if_short(text: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from grover_hf.cli import authors, models, publish, scores, scripts, start, tokens
+from grover_hf.cli import authors, gather, models, publish, scores, scripts, start, tokens
 from grover_hf.cli.build import build
 from grover_hf.cli.verbs import Verbs
 from grover_hf.errors import InputError
@@ -47,6 +47,7 @@ app.command(rich_help_panel=_DATASETS)(tokens.tokenize_regions)
 app.add_typer(build, name="build", rich_help_panel=_DATASETS)
 app.command(rich_help_panel=_MODELS)(models.embed)
 app.command(rich_help_panel=_MODELS)(models.score_variants)
+app.command(rich_help_panel=_START)(gather.gather)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.evaluate)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.probe)
 app.command(rich_help_panel=_SCORES)(scores.baselines)

@@ -1,11 +1,14 @@
 """Options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grover_hf.errors import InputError
+
+if TYPE_CHECKING:
+    from grover_hf._internals.shards import Shard
 
 Chromosomes = Annotated[str, typer.Option(
     help="all, primary (1-22, X, Y), or names and patterns with commas between: 'Chr*,!ChrM' leaves ChrM out, "
@@ -14,7 +17,17 @@ Chromosomes = Annotated[str, typer.Option(
 Corpus = Annotated[Path, typer.Option(help="a tokenized genome, made by grover tokenize")]
 DatasetFolder = Annotated[Path, typer.Option("--output", help="folder of the dataset")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
+ShardText = Annotated[str | None, typer.Option(
+    "--shard", help="I/N, from 0/N to N-1/N: this job's part alone, into OUTPUT.shards; grover gather joins them"
+)]
 Threads = Annotated[int, typer.Option(min=1, help="threads")]
+
+
+def chosen_shard(text: str | None) -> "Shard | None":
+    """Return the shard that the option names, or None."""
+    from grover_hf._internals.shards import Shard
+
+    return None if text is None else Shard.parse(text)
 
 
 def chosen_chromosomes(text: str) -> list[str] | None:

@@ -4,8 +4,12 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from grover_hf._internals.progress import on_a_terminal
+
+if TYPE_CHECKING:
+    from grover_hf._internals.shards import ShardWritten
 
 
 def print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
@@ -17,6 +21,13 @@ def print_table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> Non
     for row in rows:
         table.add_row(*row)
     Console(width=None if on_a_terminal() else 110).print(table)
+
+
+def print_shard(written: "ShardWritten") -> None:
+    """Say what a command with --shard did."""
+    was_whole = "; it is whole, and was left as it is" if written.was_whole else ""
+    print(f"{written.path}: {written.n_rows:,} rows{was_whole}" if written.n_rows or was_whole
+          else f"{written.path}: this shard is empty")
 
 
 @contextlib.contextmanager

@@ -2,12 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from grover_hf.cli.options import Chromosomes, Overwrite, Threads, chosen_chromosomes
-from grover_hf.cli.printing import print_table
+from grover_hf.cli.options import (
+    Chromosomes,
+    Overwrite,
+    ShardText,
+    Threads,
+    chosen_chromosomes,
+    chosen_shard,
+)
+from grover_hf.cli.printing import print_shard, print_table
 from grover_hf.errors import InputError
 
 
@@ -58,22 +65,25 @@ def tokenize(
     assembly: Annotated[str | None, typer.Option(help="for the cards: hg19")] = None,
     taxon: Annotated[int | None, typer.Option(min=1, help="for the cards: NCBI's number, 9606")] = None,
     threads: Threads = 2,
+    shard: ShardText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Tokenize a whole genome, once and in context."""
     from grover_hf._internals.outputs import require_not_an_input
     from grover_hf.corpus.corpus_facts import Organism
+    from grover_hf.corpus.corpus_shards import build_shard
     from grover_hf.corpus.tokenized_genome import TokenizedGenome
     from grover_hf.genome import ReferenceGenome
     from grover_hf.tokenization.export import load_encoder
 
     require_not_an_input(output, [genome, tokenizer])
-    corpus = TokenizedGenome.build(
-        ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer), output,
-        overwrite=overwrite, n_threads=threads,
-        organism=Organism(species=species, assembly=assembly, taxon=taxon),
-    )
-    facts = corpus.facts
+    organism, mine = Organism(species=species, assembly=assembly, taxon=taxon), chosen_shard(shard)
+    reference, encoder = ReferenceGenome(genome, chosen_chromosomes(chromosomes)), load_encoder(tokenizer)
+    options: dict[str, Any] = {"overwrite": overwrite, "n_threads": threads, "organism": organism}
+    if mine is not None:
+        print_shard(build_shard(reference, encoder, output, mine, **options))
+        return
+    facts = TokenizedGenome.build(reference, encoder, output, **options).facts
     print(f"{output}: {facts.n_tokens:,} tokens, {facts.bases_a_token:.3f} bases a token")
 
 
@@ -86,12 +96,20 @@ def tokenize_regions(
     strand: Annotated[
         Literal["forward", "reverse", "both", "own"], typer.Option(help="own: of the region's strand")
     ] = "forward",
+    shard: ShardText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the tokens of regions, as their genome has them, with coordinates."""
+    from grover_hf.corpus.region_table import Written
     from grover_hf.corpus.region_table import tokenize_regions as write
 
-    written = write(regions, genome, tokenizer, output, inside=inside, strand=strand, overwrite=overwrite)
+    written = write(
+        regions, genome, tokenizer, output, inside=inside, strand=strand, shard=chosen_shard(shard),
+        overwrite=overwrite,
+    )
+    if not isinstance(written, Written):
+        print_shard(written)
+        return
     without = f"; {written.n_without:,} regions have none" if written.n_without else ""
     print(f"{output}: {written.n_regions:,} regions, {written.n_tokens:,} tokens{without}")
 

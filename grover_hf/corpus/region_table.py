@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grover_hf._internals.files import atomic_write
-from grover_hf._internals.outputs import only_writer, require_writable
+from grover_hf._internals.files import atomic_write, sha256_of_file
+from grover_hf._internals.gathering import Gathered, join_lines, join_parquet
+from grover_hf._internals.outputs import only_writer, require_not_an_input, require_writable
 from grover_hf._internals.progress import progress_bar
+from grover_hf._internals.shards import Origin, Shard, ShardWritten, write_shard
 from grover_hf.corpus.region import tokenize_each
 from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
@@ -19,6 +21,8 @@ from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.annotations import read_regions, require_same_names
 
+KIND = "tokens of regions"
+_COMPRESSION = "zstd"
 _AT_ONCE, _BASES_AT_ONCE = 20_000, 20_000_000
 _TSV = (
     "chrom", "start", "end", "name", "strand", "token_strand", "partial_start", "partial_end", "starts", "ends",
@@ -64,10 +68,10 @@ class Writer(Protocol):
     def __call__(self, rows: list[Row]) -> None: ...
 
 
-def tokenize_regions(
+def tokenize_regions(  # noqa: PLR0913 - the options of the command
     regions: Path, genome: Path, tokenizer: str | Path, output: Path, *, inside: bool = False,
-    strand: Strands = "forward", overwrite: bool = False,
-) -> Written:
+    strand: Strands = "forward", overwrite: bool = False, shard: Shard | None = None,
+) -> Written | ShardWritten:
     """Write the tokens of each region, in the order of the file; the genome is tokenized once, into the cache.
 
     Tokens of the reverse strand come from the bases around each region (`grover_hf.corpus.region`), in the order
@@ -81,31 +85,71 @@ def tokenize_regions(
         inside: Drop tokens that reach out of a region.
         strand: Which tokens: `own` are those of the region's strand, the forward one where it has none.
         overwrite: Replace what is in `output`.
+        shard: Write this part alone; see `_internals.shards`. Runs of 20,000 regions stay together.
 
     Raises:
         InputError: If a file cannot be used, a region is not in the genome, or `output` may not be replaced.
     """
     if output.suffix not in _BEGINS:
         raise InputError(f"{output} ends in {output.suffix!r}; it must end in {', '.join(_BEGINS)}.")
-    with only_writer(output):
-        require_writable(
-            output, overwrite=overwrite, begins=_BEGINS[output.suffix], inputs=[regions, genome, tokenizer]
-        )
-        if output.suffix == ".parquet" and output.exists():
-            _require_own_parquet(output)
-        table = read_regions(regions)
-        corpus = TokenizedGenome.cached(genome, tokenizer)
-        require_in_genome(table, corpus, regions, genome)
-        n_tokens = n_without = 0
-        with atomic_write(output) as beside, progress_bar(total=len(table), what="regions") as bar:
-            with _WRITERS[output.suffix](beside, corpus) as write:
-                for rows in _rows(table, _Sources(corpus, ReferenceGenome(genome)), strand, inside=inside):
-                    write(rows)
-                    lengths = np.array([len(row.tokens.input_ids) for row in rows])
-                    of_regions = lengths.reshape(-1, 2 if strand == "both" else 1).sum(1)
-                    n_tokens, n_without = n_tokens + int(lengths.sum()), n_without + int((of_regions == 0).sum())
-                    bar.update(len(of_regions))
-    return Written(len(table), n_tokens, n_without)
+    require_not_an_input(output, [regions, genome, tokenizer])
+    if shard is None:
+        with only_writer(output):
+            _require_writable(output, overwrite=overwrite)
+            table, sources = _opened(regions, genome, tokenizer)
+            return _write(output, list(some_at_a_time(table)), sources, strand, inside=inside)
+    table, sources = _opened(regions, genome, tokenizer)
+    runs = list(some_at_a_time(table))
+    origin = Origin(
+        kind=KIND, suffix=output.suffix,
+        inputs={"regions": sha256_of_file(regions), "genome": sources.corpus.facts.genome.sha256},
+        vocabulary_sha256=sources.corpus.vocabulary_sha256, options={"inside": inside, "strand": strand},
+    )
+
+    def write(path: Path, units: range) -> int:
+        return _write(path, runs[units.start : units.stop], sources, strand, inside=inside).n_regions
+
+    return write_shard(output, shard, origin, costs=list(map(len, runs)), write=write, overwrite=overwrite)
+
+
+def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
+    """Write the file that shards of `tokenize_regions` make, byte for byte that without shards."""
+    require_not_an_input(output, [shards.folder])
+    _require_writable(output, overwrite=overwrite)
+    with atomic_write(output) as beside:
+        if output.suffix == ".parquet":
+            join_parquet(shards.paths, beside, compression=_COMPRESSION)
+        else:
+            join_lines(shards.paths, beside, n_header_lines=1)
+
+
+def _opened(regions: Path, genome: Path, tokenizer: str | Path) -> tuple[pd.DataFrame, _Sources]:
+    table = read_regions(regions)
+    corpus = TokenizedGenome.cached(genome, tokenizer)
+    require_in_genome(table, corpus, regions, genome)
+    return table, _Sources(corpus, ReferenceGenome(genome))
+
+
+def _write(
+    output: Path, runs: list[pd.DataFrame], sources: _Sources, strand: Strands, *, inside: bool
+) -> Written:
+    n_regions, n_tokens, n_without = sum(map(len, runs)), 0, 0
+    with atomic_write(output) as beside, progress_bar(total=n_regions, what="regions") as bar:
+        with _WRITERS[output.suffix](beside, sources.corpus) as write:
+            for run in runs:
+                rows = _rows(run, sources, strand, inside=inside)
+                write(rows)
+                lengths = np.array([len(row.tokens.input_ids) for row in rows])
+                of_regions = lengths.reshape(-1, 2 if strand == "both" else 1).sum(1)
+                n_tokens, n_without = n_tokens + int(lengths.sum()), n_without + int((of_regions == 0).sum())
+                bar.update(len(run))
+    return Written(n_regions, n_tokens, n_without)
+
+
+def _require_writable(output: Path, *, overwrite: bool) -> None:
+    require_writable(output, overwrite=overwrite, begins=_BEGINS[output.suffix])
+    if output.suffix == ".parquet" and output.exists():
+        _require_own_parquet(output)
 
 
 def _require_own_parquet(path: Path) -> None:
@@ -155,14 +199,13 @@ def some_at_a_time(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
         first = last
 
 
-def _rows(table: pd.DataFrame, sources: _Sources, strand: Strands, *, inside: bool) -> Iterator[list[Row]]:
-    for part in some_at_a_time(table):
-        columns = (part[name].tolist() for name in ("chrom", "start", "end", "name", "strand"))
-        yield [
-            Row(chrom, start, end, name, own, tokens)
-            for chrom, start, end, name, own in zip(*columns, strict=True)
-            for tokens in _tokens(Interval(chrom, start, end), own, sources, strand, inside=inside)
-        ]
+def _rows(run: pd.DataFrame, sources: _Sources, strand: Strands, *, inside: bool) -> list[Row]:
+    columns = (run[name].tolist() for name in ("chrom", "start", "end", "name", "strand"))
+    return [
+        Row(chrom, start, end, name, own, tokens)
+        for chrom, start, end, name, own in zip(*columns, strict=True)
+        for tokens in _tokens(Interval(chrom, start, end), own, sources, strand, inside=inside)
+    ]
 
 
 def _tokens(
@@ -188,7 +231,7 @@ class _Parquet:
              ("partial_end", pa.bool_())],
             metadata={f"grover.{name}": value for name, value in facts.items()},
         )
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(path, self._schema, compression=_COMPRESSION)
 
     def __enter__(self) -> Writer:
         return self._write

@@ -61,7 +61,7 @@ _TASKS_A_THREAD = 4
 """What threads are given at once: a million short segments must not wait in memory all together."""
 ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 """The files beside `corpus.json`, and the folder `tokenizer`."""
-_CONTENTS = (*ARRAYS, "tokenizer", *(f"tokenizer/{name}" for name in TOKENIZER_FILES))
+CONTENTS = (*ARRAYS, "tokenizer", *(f"tokenizer/{name}" for name in TOKENIZER_FILES))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,7 +139,7 @@ class TokenizedGenome:
             InputError: If `path` exists and may not be replaced, or there is no A, C, G or T.
         """
         path = Path(path)
-        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=_CONTENTS)
+        require_writable(path, overwrite=overwrite, marker=CORPUS_FILE, contents=CONTENTS)
         with only_writer(path):
             _write_corpus(genome, encoder, path, n_threads, organism)
         return cls.open(path)
@@ -345,13 +345,19 @@ def _write_corpus(
 ) -> None:
     """Tokenize a genome into a folder, which replaces one that is there."""
     with atomic_folder(path) as beside:
-        facts = _write_arrays(genome, encoder, beside, n_threads)
+        facts = write_arrays(genome, encoder, beside, n_threads)
         known = None if organism == Organism() else organism
         write_corpus_facts(beside, replace(facts, genome=replace(facts.genome, organism=known)))
 
 
-def _write_arrays(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int) -> CorpusFacts:
-    """Write arrays and tokenizer; return what they are."""
+def write_arrays(
+    genome: ReferenceGenome, encoder: Encoder, folder: Path, n_threads: int, *, may_be_empty: bool = False
+) -> CorpusFacts:
+    """Write arrays and tokenizer; return what they are.
+
+    Raises:
+        InputError: If there is no token, unless there may be none: in one of many parts of a genome.
+    """
     digest = hashlib.sha256()
     rows: list[tuple[int, int, int, int]] = []
     anchors: list[NDArray[np.int64]] = []
@@ -377,10 +383,10 @@ def _write_arrays(genome: ReferenceGenome, encoder: Encoder, folder: Path, n_thr
                 out.write(input_ids.astype("<u2", copy=False).data)
                 n_tokens += input_ids.size
             bar.update(codes.size)
-    if not n_tokens:
+    if not n_tokens and not may_be_empty:
         raise InputError(f"{genome.path} has no A, C, G or T in {shorten(genome.chromosomes)}.")
-    np.save(folder / "segments.npy", np.array(rows, np.int64))
-    np.save(folder / "anchors.npy", np.concatenate(anchors))
+    np.save(folder / "segments.npy", np.array(rows, np.int64).reshape(-1, 4))
+    np.save(folder / "anchors.npy", np.concatenate([np.empty(0, np.int64), *anchors]))
     save_tokenizer(encoder, folder / "tokenizer")
     return CorpusFacts(
         format=FORMAT,

@@ -5,9 +5,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from grover_hf._internals.gathering import whole_shards
+from grover_hf._internals.shards import Shard, shard_folder
 from grover_hf.corpus import region_table
 from grover_hf.corpus.region import tokenize_region
-from grover_hf.corpus.region_table import tokenize_regions
+from grover_hf.corpus.region_table import join_shards, tokenize_regions
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval, ReferenceGenome
@@ -172,3 +174,29 @@ def test_other_files_are_not_replaced_and_other_endings_refused(write, tmp_path)
         write(".parquet", overwrite=True)
     with pytest.raises(InputError, match="ends in '.csv'; it must end in .parquet, .tsv, .bed"):
         write(".csv")
+
+
+@pytest.mark.parametrize("count", [1, 7, 100])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_joined_shards_are_the_file_of_one_job(inputs, write, tmp_path, monkeypatch, suffix, count):
+    monkeypatch.setattr(region_table, "_AT_ONCE", 9)
+    path, _ = write(suffix, inside=True)
+    whole = path.read_bytes()
+    path.unlink()
+    for number in range(count):
+        write(suffix, inside=True, shard=Shard(number, count))
+    shards = whole_shards(shard_folder(path))
+    assert shards.n_rows == len(inputs[2])
+    join_shards(shards, path, overwrite=False)
+    assert path.read_bytes() == whole
+    with pytest.raises(InputError, match="is there already"):
+        join_shards(shards, path, overwrite=False)
+
+
+def test_shards_of_other_regions_or_options_are_refused_by_name(inputs, write, tmp_path):
+    write(".tsv", shard=Shard(0, 2))
+    with pytest.raises(InputError, match=r"another --inside \(True here, False there\)"):
+        write(".tsv", shard=Shard(1, 2), inside=True)
+    (tmp_path / "other.bed").write_text("sim1\t7000\t7100\n")
+    with pytest.raises(InputError, match="another regions"):
+        write(".tsv", tmp_path / "other.bed", shard=Shard(1, 2))
