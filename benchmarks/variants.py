@@ -5,7 +5,8 @@ python benchmarks/variants.py planted [--seeds 3]
     forward strand. Variants of its fixed bases against those of its free ones and of the sequence around, AUROC
     with the bootstrap interval over sites.
 python benchmarks/variants.py shares --genome FASTA --chromosome chr20 --model MODEL [--variants 2000]
-    Which share of random single-base variants has each score.
+    Which share of random single-base variants has each score; how likely each sum finds the true base, and whether
+    a base gets the probability with which it occurs.
 python benchmarks/variants.py speed --genome FASTA --chromosome chr20 --model MODEL [--variants 300]
     Beside the same scores one by one: every alternative masked by itself, in its own pass. `dense`: all variants
     of a stretch; `sparse`: at random places.
@@ -26,8 +27,8 @@ from sklearn.metrics import roc_auc_score
 from grover_hf import DnaModel, ReferenceGenome, train_bpe
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.synthetic import simulate_genome
-from grover_hf.inference.base_marginals import MaskGrid, VocabularyLetters, masked_token_probabilities
-from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.inference.base_marginals import MARGINALS, MaskGrid, VocabularyLetters, masked_token_probabilities
+from grover_hf.inference.genome_models import encoder_of
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.variants.alleles import Placed
@@ -174,6 +175,28 @@ def shares(dna: DnaModel, genome: ReferenceGenome, chrom: str, n: int) -> None:
     print(f"| token borders stay | {n_same / n:.1%} |\n| pll_per_base | {len(lengths) / n:.1%} |")
     most = np.percentile(lengths, 95)
     print(f"\nbases of the tokens that change: 95th percentile {most:.0f}, most {max(lengths)}")
+    calibration(dna, strand, encoder)
+
+
+def calibration(dna: DnaModel, strand: StrandTokens, encoder: GenomeEncoder, n_tokens: int = 5_000) -> None:
+    """Print how likely each sum finds the bases of a stretch, and the mean probability of A, C, G and T."""
+    first = (strand.input_ids.size - n_tokens) // 2
+    letters, grid = VocabularyLetters(encoder), MaskGrid.for_model(dna)
+    tokens = np.arange(first, first + n_tokens)
+    found = [letters.marginals(strand, masked) for masked in masked_token_probabilities(dna, strand, tokens, grid)]
+    p = np.concatenate([one.probabilities for one in found])
+    true = strand.codes[np.concatenate([one.positions for one in found])]
+    shares = np.bincount(true, minlength=4) / len(true)
+    print(f"\n| {len(true):,} bases | bits a base | mean p(A), p(C), p(G), p(T) |\n|---|---|---|")
+    print(f"| how often they occur | {-(shares * np.log2(shares)).sum():.2f} | {of_bases(shares)} |")
+    for number, name in enumerate(MARGINALS):
+        bits = -np.log2(p[np.arange(len(true)), number, true]).mean()
+        print(f"| {name} | {bits:.2f} | {of_bases(p[:, number].mean(0))} |", flush=True)
+
+
+def of_bases(numbers: NDArray[np.float64]) -> str:
+    """Return four numbers as a cell of a table."""
+    return ", ".join(f"{number:.3f}" for number in numbers)
 
 
 def speed(dna: DnaModel, genome: ReferenceGenome, chrom: str, n: int) -> None:

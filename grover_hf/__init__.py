@@ -13,6 +13,7 @@ The rooms, from the ground up; each imports only from those before it:
     baselines/      what a task gives without a model of context
     analysis/       arrays in, tables and figures out
     hub/            to the Hub: cards and publications
+    tracks/         what a model says along a genome: bigWig, bedGraph, hub.txt
     variants/       VCF files and tables of variants: scores of a model
     authors/        the authors' checkpoint and vocabulary
     quickstart.py   the whole way once

@@ -1,11 +1,11 @@
-"""What a model gives for a genome: `grover embed`, `score-variants`."""
+"""What a model gives for a genome: `grover embed`, `score-variants`, `tracks`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from grover_hf.cli.options import Overwrite
+from grover_hf.cli.options import Chromosomes, Overwrite, chosen_chromosomes
 
 
 def embed(
@@ -73,6 +73,46 @@ def score_variants(
     )
     done = score(plan, output, overwrite=overwrite)
     print(f"{output}: {done.n_records:,} records; alleles: {_counted(done.kinds)}; with {_counted(done.n_scored)}")
+
+
+def tracks(
+    genome: Annotated[Path, typer.Option(help="a FASTA file, plain or gzip")],
+    model: Annotated[str, typer.Option(help="folder of a model, or its name on the Hub")],
+    output: Annotated[Path, typer.Option(help="folder for the tracks and hub.txt")],
+    revision: Annotated[str | None, typer.Option(help="of the model on the Hub")] = None,
+    regions: Annotated[Path | None, typer.Option(help="a BED file [default: whole chromosomes]")] = None,
+    chromosomes: Chromosomes = "all",
+    likelihood: Annotated[bool, typer.Option(help="base marginals, surprisal, token probability")] = True,
+    components: Annotated[int, typer.Option(min=0, help="so many principal components of token vectors")] = 0,
+    classifier: Annotated[str | None, typer.Option(help="a fine-tuned classifier, for its classes")] = None,
+    classifier_bp: Annotated[int, typer.Option(min=1, help="bases that it reads")] = 300,
+    step_bp: Annotated[int, typer.Option(min=1, help="from one of its values to the next")] = 50,
+    strands: Annotated[Literal["both", "+", "-"], typer.Option(help="of likelihoods; both: the mean")] = "both",
+    window_tokens: Annotated[
+        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster [default: the model's]")
+    ] = None,
+    apart: Annotated[int, typer.Option(min=1, help="tokens between those that are masked together")] = 16,
+    track_format: Annotated[Literal["bigwig", "bedgraph"], typer.Option("--format")] = "bigwig",
+    assembly: Annotated[
+        str | None, typer.Option(help="the genome's name in a browser, for hub.txt: hg19 [default: the file's]")
+    ] = None,
+    email: Annotated[str, typer.Option(help="for hub.txt")] = "nobody@example.org",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write what a model says along a genome as browser tracks; a stopped run goes on."""
+    from grover_hf.tracks.writing import TrackPlan, write_tracks
+
+    plan = TrackPlan(
+        genome=genome, model=model, revision=revision, regions=regions,
+        chromosomes=chosen_chromosomes(chromosomes), likelihood=likelihood, components=components,
+        classifier=classifier, classifier_bp=classifier_bp,
+        step_bp=step_bp, strands=strands, window_tokens=window_tokens, apart=apart, track_format=track_format,
+        assembly=assembly, email=email,
+    )
+    written = write_tracks(plan, output, overwrite=overwrite)
+    for name, n_values in written.n_values.items():
+        mean = written.sums[name] / n_values if n_values else 0.0
+        print(f"{output}: {name}, {n_values:,} bases, mean {mean:.4g}")
 
 
 def _counted(numbers: dict[str, int]) -> str:

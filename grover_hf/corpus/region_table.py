@@ -165,12 +165,14 @@ def _require_own_parquet(path: Path) -> None:
         )
 
 
-def require_in_genome(table: pd.DataFrame, corpus: TokenizedGenome, regions: Path, genome: Path) -> None:
+def require_in_genome(
+    table: pd.DataFrame, corpus: TokenizedGenome | ReferenceGenome, regions: Path, genome: Path
+) -> None:
     """Raise `InputError` if a region is not in the genome, and offer names that seem meant.
 
     Args:
         table: Regions, as `read_regions` gives them.
-        corpus: The tokenized genome.
+        corpus: The genome, tokenized or not.
         regions: Their file, for the error.
         genome: Its file, for the error.
     """

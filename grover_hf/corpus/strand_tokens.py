@@ -105,6 +105,17 @@ class StrandTokens:
         return np.searchsorted(self.first_tokens, tokens, side="right") - 1
 
 
+def strands_of(text: str) -> str:
+    """Return the strands that an option names: "both", "+" or "-".
+
+    Raises:
+        InputError: If it names none.
+    """
+    if text not in ("both", "+", "-"):
+        raise InputError(f"strands is {text!r}; it is both, + or -.")
+    return "+-" if text == "both" else text
+
+
 def reverse_complement_codes(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the base codes of the other strand, shape (n,)."""
     return np.ascontiguousarray(_COMPLEMENT[codes][::-1])

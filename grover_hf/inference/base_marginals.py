@@ -163,7 +163,9 @@ class _Pass(NamedTuple):
 
 def _passes(strand: StrandTokens, tokens: NDArray[np.int64], grid: MaskGrid) -> list[_Pass]:
     """Return the windows and masks that give what is asked for, in the order of the strand."""
-    passes = []
+    passes: list[_Pass] = []
+    if not tokens.size:
+        return passes
     segments, first_rows = np.unique(strand.segment_of(tokens), return_index=True)
     for segment, numbers in zip(segments.tolist(), np.split(tokens, first_rows[1:]), strict=True):
         first, last = strand.first_tokens[segment : segment + 2].tolist()

@@ -14,7 +14,6 @@ Where an allele changes tokens a to b (the others stay), the span is those and `
 Both windows begin with the same token and hold as many as the model takes.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.genome.acgt import base_codes, sequence_of
 from grover_hf.inference.base_marginals import MaskGrid
 from grover_hf.inference.dna_model import DnaModel
+from grover_hf.inference.genome_models import class_key
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.variants.alleles import Placed
 from grover_hf.variants.haplotypes import Retokenized, retokenized
@@ -191,11 +191,6 @@ class HaplotypeScorer:
             input_ids.copy(), starts, ends, partial_start=False, partial_end=False,
             vocabulary_sha256=self._encoder.vocabulary_sha256,
         )
-
-
-def class_key(label: str) -> str:
-    """Return the name of a class's score, of letters that a key in VCF may have."""
-    return "class_" + re.sub(r"[^0-9A-Za-z_.]", "_", label)
 
 
 def _each(alleles: Placed) -> Iterator[tuple[int, str, str]]:

@@ -15,25 +15,24 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.files import sha256_of_files
 from grover_hf._internals.outputs import only_writer, require_not_an_input
+from grover_hf._internals.partial import PartialArrays
 from grover_hf._internals.progress import progress_bar
-from grover_hf.corpus.strand_tokens import StrandTokens
+from grover_hf.corpus.strand_tokens import StrandTokens, strands_of
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.genome.acgt import base_codes
 from grover_hf.inference.base_marginals import ALL, BOTH, LEFT, MaskGrid
 from grover_hf.inference.dna_model import DnaModel
-from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.inference.genome_models import class_key, classifier_like, encoder_of
 from grover_hf.model import identity_of_model
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.variants.alleles import SNV, Alleles, Placed, checked_alleles
 from grover_hf.variants.calibration import background, pentanucleotide_classes
 from grover_hf.variants.files import read_variants, require_writable_form, write_variants
-from grover_hf.variants.haplotype_scores import HaplotypeScorer, class_key
+from grover_hf.variants.haplotype_scores import HaplotypeScorer
 from grover_hf.variants.marginal_scores import TOKEN, MarginalScorer
-from grover_hf.variants.partial import PartialScores
 from grover_hf.variants.predictors import ModelPredictor, Predictor, tables_of_genome
 
-_STRANDS = {"both": "+-", "+": "+", "-": "-"}
 _STRAND_NAMES = {"+": "plus", "-": "minus"}
 _ALLELES_A_PART = 2_000
 _FEWEST_CHANGED = 8
@@ -106,15 +105,14 @@ def score_variants(plan: ScorePlan, output: Path, *, overwrite: bool = False) ->
     with only_writer(output):
         if output.exists() and not overwrite:
             raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
-        if plan.strands not in _STRANDS:
-            raise InputError(f"strands is {plan.strands!r}; it is both, + or -.")
+        strands_of(plan.strands)
         file = read_variants(plan.variants)
         genome = ReferenceGenome(plan.genome)
         scorer = Scorer(plan, genome)
         require_writable_form(file, list(scorer.descriptions), output)
         alleles = checked_alleles(file.records, genome, allow_mismatches=plan.allow_mismatches)
         what = scorer.provenance | {"variants_sha256": sha256_of_files([plan.variants])}
-        parts = PartialScores(output, what, overwrite=overwrite)
+        parts = PartialArrays(output, what, overwrite=overwrite)
         scores = scorer.scores(alleles, parts)
         write_variants(file, alleles, scores, scorer.descriptions, scorer.provenance, output)
         parts.remove()
@@ -154,7 +152,7 @@ class Scorer:
         self._marginals = MarginalScorer(self._encoder)
         self._haplotypes = HaplotypeScorer(self._encoder, grid, plan.neighbours)
         self._predictors: dict[str, Predictor] = {"": ModelPredictor(self._dna, grid)}
-        self._classifier = self._opened_classifier()
+        self._classifier = classifier_like(plan.classifier, self._encoder, plan.model) if plan.classifier else None
         if plan.tables:
             with tempfile.TemporaryDirectory() as scratch:
                 self._dna.tokenizer.save_pretrained(scratch)
@@ -205,14 +203,14 @@ class Scorer:
                 found[class_key(str(label))] = f"probability of class {label}, alt less ref".replace('"', "'")
         return found
 
-    def scores(self, alleles: Alleles, parts: PartialScores) -> Arrays:
+    def scores(self, alleles: Alleles, parts: PartialArrays) -> Arrays:
         """Return the scores of alleles, by name, each (n,); NaN where there is none.
 
         Args:
             alleles: What to score; those of other kinds get none.
             parts: Where finished parts are put, and taken from.
         """
-        strands = _STRANDS[self._plan.strands]
+        strands = strands_of(self._plan.strands)
         sums = {name: np.where(alleles.scored, 0.0, np.nan) for name in self._computed}
         with progress_bar(total=int(alleles.scored.sum()) * len(strands), what="variants") as bar:
             for chrom, pieces in _pieces(alleles):
@@ -263,7 +261,7 @@ class Scorer:
         return found
 
     def _calibrated(
-        self, alleles: Alleles, llr: NDArray[np.float64], parts: PartialScores
+        self, alleles: Alleles, llr: NDArray[np.float64], parts: PartialArrays
     ) -> NDArray[np.float64]:
         """Return LLRs less the mean of their classes."""
         if "background" not in parts:
@@ -281,23 +279,11 @@ class Scorer:
     def _mean_llr(self, chrom: str, alleles: Placed) -> NDArray[np.float64]:
         """Return the LLR of alleles of a chromosome, the mean of the strands, shape (n,)."""
         total = np.zeros(len(alleles.starts))
-        for strand in _STRANDS[self._plan.strands]:
+        for strand in strands_of(self._plan.strands):
             tokens = self._strand(chrom, strand)
             on_strand = alleles if strand == "+" else alleles.reversed(tokens.codes.size)
             total += self._marginals.scores(self._predictors[""], tokens, on_strand)[ALL]
-        return total / len(_STRANDS[self._plan.strands])
-
-    def _opened_classifier(self) -> DnaModel | None:
-        if self._plan.classifier is None:
-            return None
-        classifier = DnaModel.opened(self._plan.classifier, None)
-        classifier.require_classes()
-        if encoder_of(classifier, self._plan.classifier).vocabulary_sha256 != self._encoder.vocabulary_sha256:
-            raise InputError(
-                f"The classifier {self._plan.classifier} has another vocabulary than {self._plan.model}: their "
-                "tokens cannot be compared."
-            )
-        return classifier
+        return total / len(strands_of(self._plan.strands))
 
 
 def _pieces(alleles: Alleles) -> Iterator[tuple[str, list[tuple[int, NDArray[np.int64]]]]]:

@@ -7,7 +7,7 @@ from grover_hf import DnaModel, GenomeEncoder, InputError, ReferenceGenome
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.inference.base_marginals import MaskGrid, VocabularyLetters, masked_token_probabilities
-from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.inference.genome_models import encoder_of
 from tests.tiny_models import random_dna, save, tiny_masked_model
 
 

@@ -9,7 +9,7 @@ import pytest
 from grover_hf import DnaModel, InputError, ReferenceGenome
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.letters import reverse_complement
-from grover_hf.inference.own_tokenizer import encoder_of
+from grover_hf.inference.genome_models import encoder_of
 from grover_hf.variants import calibration, scoring
 from grover_hf.variants.scoring import ScorePlan, score_variants
 from tests.tiny_models import random_dna, save, tiny_classifier, tiny_masked_model

@@ -1,10 +1,11 @@
-"""Scores that a stopped run has made: OUTPUT.partial/, a file for each part, which the next run goes on with."""
+"""Arrays that a stopped run has made: OUTPUT.partial/, a file for each part, which the next run goes on with."""
 
 import json
 import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from grover_hf.errors import InputError
 _WHAT = "what.json"
 
 
-class PartialScores:
+class PartialArrays:
     """The parts of an output that is being made.
 
     Args:
         output: The output; parts lie in a folder beside it.
-        what: All that the scores follow from.
+        what: All that the arrays follow from.
         overwrite: Whether parts of something else are removed.
 
     Raises:
@@ -40,27 +41,38 @@ class PartialScores:
         """Say whether a part is there."""
         return (self.folder / f"{name}.npz").exists()
 
-    def save(self, name: str, scores: Mapping[str, NDArray[np.float64]]) -> None:
-        """Keep the scores of a part."""
+    def save(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of a part."""
         with atomic_write(self.folder / f"{name}.npz") as beside, open(beside, "wb") as file:
-            np.savez(file, allow_pickle=False, **scores)
+            np.savez(file, allow_pickle=False, **arrays)
 
-    def load(self, name: str) -> dict[str, NDArray[np.float64]]:
-        """Return the scores of a part that is there.
+    def array(self, name: str, key: str) -> NDArray[Any]:
+        """Return one array of a part that is there, and read no other.
 
         Raises:
             InputError: If it is damaged.
         """
-        path = self.folder / f"{name}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is damaged ({error}); remove {self.folder} and begin anew.") from error
+        return self._read(name, [key])[key]
+
+    def load(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a part that is there.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        return self._read(name, None)
 
     def remove(self) -> None:
         """Remove all parts: the output is whole."""
         shutil.rmtree(self.folder)
+
+    def _read(self, name: str, keys: list[str] | None) -> dict[str, NDArray[Any]]:
+        path = self.folder / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {key: file[key] for key in (file.files if keys is None else keys)}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is damaged ({error}); remove {self.folder} and begin anew.") from error
 
     def _require_same(self, what: Mapping[str, object], *, overwrite: bool) -> None:
         try:

@@ -1,0 +1,1 @@
+"""What a model says along a genome, as tracks of a genome browser."""
