@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from grover_hf.errors import InputError
     from grover_hf.genome import Interval, ReferenceGenome
     from grover_hf.inference.dna_model import DnaModel
+    from grover_hf.inference.embeddings.writing import embed_regions
     from grover_hf.model import grover_config
     from grover_hf.tokenization.bpe_encoding import GenomeEncoder
     from grover_hf.tokenization.bpe_training import train_bpe
@@ -51,6 +52,7 @@ _HOMES = {
     "MergeTable": "grover_hf.tokenization.merges",
     "ReferenceGenome": "grover_hf.genome",
     "TokenizedGenome": "grover_hf.corpus.tokenized_genome",
+    "embed_regions": "grover_hf.inference.embeddings.writing",
     "grover_config": "grover_hf.model",
     "load_authors_checkpoint": "grover_hf.authors.checkpoint",
     "tokenize_region": "grover_hf.corpus.region",
@@ -59,7 +61,7 @@ _HOMES = {
 
 __all__ = [
     "DnaModel", "GenomeEncoder", "InputError", "Interval", "KmerEncoder", "MergeTable", "ReferenceGenome",
-    "TokenizedGenome", "grover_config", "load_authors_checkpoint", "tokenize_region",
+    "TokenizedGenome", "embed_regions", "grover_config", "load_authors_checkpoint", "tokenize_region",
     "train_bpe",
 ]
 

@@ -101,6 +101,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def discard_folder(folder: Path) -> None:
+    """Remove a folder; a kill leaves it whole, or as what `outputs.remove_left_overs` removes."""
+    beside = _beside(folder, "part")
+    os.replace(folder, beside)
+    shutil.rmtree(beside)
+
+
 def _beside(path: Path, suffix: str) -> Path:
     # Drawn, and not the process's number: those of two machines that share a folder may have one number.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{suffix}")

@@ -10,6 +10,7 @@ from grover_hf.cli.options import Overwrite
 from grover_hf.errors import InputError
 
 JOINERS = {
+    "embeddings": "grover_hf.inference.embeddings.writing",
     "tokenized genome": "grover_hf.corpus.corpus_shards",
     "tokens of regions": "grover_hf.corpus.region_table",
 }

@@ -5,32 +5,53 @@ from typing import Annotated, Literal
 
 import typer
 
-from grover_hf.cli.options import Chromosomes, Overwrite, chosen_chromosomes
+from grover_hf.cli.options import Chromosomes, Overwrite, ShardText, chosen_chromosomes, chosen_shard
+from grover_hf.cli.printing import print_shard
 
 
 def embed(
-    regions: Annotated[Path, typer.Argument(help="a BED file, or a table with chrom, start, end")],
-    genome: Annotated[Path, typer.Option(help="a FASTA file, plain or gzip; tokenized once, into the cache")],
     model: Annotated[str, typer.Option(help="folder of a model, or its name on the Hub")],
-    output: Annotated[Path, typer.Option(help="folder for Parquet files")],
+    output: Annotated[Path, typer.Option(help="folder for Parquet files, or an .h5ad file")],
+    regions: Annotated[
+        Path | None, typer.Argument(help="a BED file, a table with chrom, start, end; with no --genome, FASTA")
+    ] = None,
+    genome: Annotated[
+        Path | None, typer.Option(help="a FASTA file, tokenized once, into the cache; or a tokenized genome")
+    ] = None,
+    bins: Annotated[bool, typer.Option("--bins", help="not regions: the genome in bins of 510 tokens")] = False,
+    chromosomes: Chromosomes = "all",
     revision: Annotated[str | None, typer.Option(help="of the model on the Hub")] = None,
     layer: Annotated[int, typer.Option(help="0 is what enters the first layer, -1 what leaves the last")] = -1,
-    pooling: Annotated[Literal["mean", "cls"], typer.Option(help="mean of the tokens, or [CLS]")] = "mean",
+    pooling: Annotated[
+        Literal["mean", "cls", "token"], typer.Option(help="mean of the tokens, or [CLS]; token: a row for each")
+    ] = "mean",
+    format_: Annotated[Literal["parquet", "h5ad"], typer.Option("--format", help="h5ad: AnnData")] = "parquet",
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="null for regions in N")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="null for regions that the genome does not have; they are listed")
+    ] = False,
     rows_a_part: Annotated[int, typer.Option(min=1, help="regions of a file; a stop loses no more")] = 5_000,
+    shard: ShardText = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a vector for each region, from the genome's own tokens; a stopped run goes on."""
-    from grover_hf.inference.region_embeddings import EmbeddingPlan, embed_regions
+    """Write a vector for each region, bin or sequence, from the genome's own tokens; a stopped run goes on."""
+    from grover_hf.inference.embeddings.inputs import EmbeddingPlan
+    from grover_hf.inference.embeddings.writing import Embedded, write_embeddings
 
     plan = EmbeddingPlan(
-        regions=regions, genome=genome, model=model, revision=revision, layer=layer, pooling=pooling,
-        allow_empty=allow_empty, rows_a_part=rows_a_part,
+        regions=regions, genome=genome, bins=bins, chromosomes=chosen_chromosomes(chromosomes), model=model,
+        revision=revision, layer=layer, pooling=pooling, allow_empty=allow_empty, skip_bad=skip_bad,
+        rows_a_part=rows_a_part,
     )
-    done = embed_regions(plan, output, overwrite=overwrite)
+    done = write_embeddings(plan, output, file_format=format_, overwrite=overwrite, shard=chosen_shard(shard))
+    if not isinstance(done, Embedded):
+        print_shard(done)
+        return
     before = f", {done.n_before:,} of them before" if done.n_before else ""
     without = f"; {done.n_without:,} lie in N and have null" if done.n_without else ""
-    print(f"{output}: {done.facts.n_regions:,} regions{before}, {done.facts.dimensions} dimensions{without}")
+    without += f"; {done.n_outside:,} are not in the genome and have null" if done.n_outside else ""
+    rows = f"{done.facts.n_regions:,} {done.facts.source}"
+    print(f"{output}: {rows}{before}, {done.facts.dimensions} dimensions{without}")
 
 
 def score_variants(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write, sha256_of_file
 from grover_hf._internals.gathering import Gathered, join_lines, join_parquet
@@ -177,8 +178,7 @@ def require_in_genome(
         genome: Its file, for the error.
     """
     require_same_names(table["chrom"].unique().tolist(), list(corpus.sizes), what=str(regions), genome=str(genome))
-    sizes = table["chrom"].map(corpus.sizes)
-    odd = (sizes.isna() | (table["end"] > sizes)).to_numpy()
+    odd = outside_genome(table, corpus)
     if odd.any():
         row = table.iloc[int(odd.argmax())]
         size = corpus.sizes.get(row["chrom"])
@@ -189,13 +189,21 @@ def require_in_genome(
         )
 
 
-def some_at_a_time(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def outside_genome(table: pd.DataFrame, corpus: TokenizedGenome | ReferenceGenome) -> NDArray[np.bool_]:
+    """Return which regions have an unknown chromosome or end past it, shape (n,)."""
+    sizes = table["chrom"].map(corpus.sizes)
+    outside: NDArray[np.bool_] = (sizes.isna() | (table["end"] > sizes)).to_numpy()
+    return outside
+
+
+def some_at_a_time(table: pd.DataFrame, n_bases: int | None = None) -> Iterator[pd.DataFrame]:
     """Yield the regions of a table in parts of so many, or of so many bases, that their tokens fit into memory."""
+    n_bases = n_bases or _BASES_AT_ONCE
     ends = (table["end"] - table["start"]).cumsum().to_numpy()
     first = 0
     while first < len(table):
         before = int(ends[first - 1]) if first else 0
-        last = int(np.searchsorted(ends, before + _BASES_AT_ONCE, side="right"))
+        last = int(np.searchsorted(ends, before + n_bases, side="right"))
         last = min(max(first + 1, last), first + _AT_ONCE)
         yield table.iloc[first:last]
         first = last

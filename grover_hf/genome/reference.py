@@ -98,7 +98,8 @@ class ReferenceGenome:
             self._fasta = pyfaidx.Faidx(str(self._plain), indexname=str(index), rebuild=False, as_raw=True)
         self._checked = set(self._records) if index.parent == cache_dir() / "fasta" else set()
         """Records whose lines are known to end where the index says."""
-        names = _choose({name: record.size for name, record in self._records.items()}, chromosomes, self.path)
+        sizes = {name: record.size for name, record in self._records.items()}
+        names = choose_chromosomes(sizes, chromosomes, self.path)
         self.sizes: dict[str, int] = {name: self._records[name].size for name in names}
         """Bases of each chromosome, by name, in the order of the file."""
         self.chromosomes: list[str] = names
@@ -285,8 +286,17 @@ def update_genome_digest(digest: "hashlib._Hash", chrom: str, codes: NDArray[np.
     digest.update(codes.data)
 
 
-def _choose(sizes: dict[str, int], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
-    """Return the names of the records that are meant, in the order of the file; see `ReferenceGenome`."""
+def choose_chromosomes(sizes: dict[str, int], wanted: str | Sequence[str] | None, path: Path) -> list[str]:
+    """Return the names of the records that are meant, in the order of the file; see `ReferenceGenome`.
+
+    Args:
+        sizes: Of all records, in bp, in the order of the file.
+        wanted: None for all.
+        path: The file, for errors.
+
+    Raises:
+        InputError: If a name is not there, or none is left.
+    """
     asked = [wanted] if isinstance(wanted, str) else [] if wanted is None else list(wanted)
     chosen: set[str] = set()
     left_out: set[str] = set()

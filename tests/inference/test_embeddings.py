@@ -12,8 +12,10 @@ from transformers import BertForMaskedLM
 
 from grover_hf import DnaModel, Interval, TokenizedGenome
 from grover_hf.errors import InputError
-from grover_hf.inference import region_embeddings
-from grover_hf.inference.region_embeddings import FACTS, EmbeddingPlan, embed_regions
+from grover_hf.inference.embeddings import parts
+from grover_hf.inference.embeddings.folder import FACTS
+from grover_hf.inference.embeddings.inputs import EmbeddingPlan
+from grover_hf.inference.embeddings.writing import write_embeddings
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
 from tests.tiny_models import random_dna, save, tiny_config, tiny_masked_model
@@ -53,7 +55,7 @@ def vectors_of(output):
 @pytest.mark.parametrize("options", [{}, {"pooling": "cls"}, {"layer": 1}])
 def test_each_row_is_what_the_model_says_of_the_genomes_own_tokens(inputs, plan, tmp_path, options):
     folder, rows = inputs
-    done = embed_regions(replace(plan, **options), tmp_path / "out")
+    done = write_embeddings(replace(plan, **options), tmp_path / "out")
     assert (done.facts.finished, done.n_without, done.n_before) == (False, 0, 0)
     assert json.loads((tmp_path / "out" / FACTS).read_text())["finished"] is True
     table, vectors = vectors_of(tmp_path / "out")
@@ -73,15 +75,15 @@ def test_each_row_is_what_the_model_says_of_the_genomes_own_tokens(inputs, plan,
 
 
 def test_the_size_of_a_part_changes_no_vector(plan, tmp_path):
-    embed_regions(plan, tmp_path / "a")
-    embed_regions(replace(plan, rows_a_part=N_REGIONS), tmp_path / "b")
+    write_embeddings(plan, tmp_path / "a")
+    write_embeddings(replace(plan, rows_a_part=N_REGIONS), tmp_path / "b")
     np.testing.assert_allclose(vectors_of(tmp_path / "a")[1], vectors_of(tmp_path / "b")[1], atol=1e-6)
     assert len(list((tmp_path / "a").glob("part-*"))) == 5
     assert len(list((tmp_path / "b").glob("part-*"))) == 1
 
 
 def test_a_run_killed_between_parts_goes_on_to_the_same_bytes(plan, tmp_path, monkeypatch):
-    embed_regions(plan, tmp_path / "straight")
+    write_embeddings(plan, tmp_path / "straight")
     written = []
 
     def killed(*arguments, **options):
@@ -91,31 +93,31 @@ def test_a_run_killed_between_parts_goes_on_to_the_same_bytes(plan, tmp_path, mo
         return write(*arguments, **options)
 
     write = pq.write_table
-    monkeypatch.setattr(region_embeddings.pq, "write_table", killed)
+    monkeypatch.setattr(parts.pq, "write_table", killed)
     with pytest.raises(KeyboardInterrupt):
-        embed_regions(plan, tmp_path / "out")
+        write_embeddings(plan, tmp_path / "out")
     monkeypatch.undo()
     assert sorted(os.listdir(tmp_path / "out")) == [FACTS, "part-00000.parquet", "part-00001.parquet"]
-    assert embed_regions(plan, tmp_path / "out").n_before == 10
+    assert write_embeddings(plan, tmp_path / "out").n_before == 10
     for path in sorted((tmp_path / "straight").iterdir()):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_other_embeddings_and_finished_ones_are_replaced_when_asked_to_alone(plan, tmp_path):
-    embed_regions(plan, tmp_path / "out")
+    write_embeddings(plan, tmp_path / "out")
     with pytest.raises(InputError, match="is there already, finished"):
-        embed_regions(plan, tmp_path / "out")
+        write_embeddings(plan, tmp_path / "out")
     other = replace(plan, layer=0)
     with pytest.raises(InputError, match="other options; name another --output, or say --overwrite"):
-        embed_regions(other, tmp_path / "out")
+        write_embeddings(other, tmp_path / "out")
     before = vectors_of(tmp_path / "out")[1]
-    embed_regions(replace(other, rows_a_part=10), tmp_path / "out", overwrite=True)
+    write_embeddings(replace(other, rows_a_part=10), tmp_path / "out", overwrite=True)
     assert len(list((tmp_path / "out").glob("part-*"))) == 3
     assert not np.allclose(vectors_of(tmp_path / "out")[1], before)
     (tmp_path / "out" / "mine.txt").write_text("mine")
     for folder in (tmp_path / "out", tmp_path):
         with pytest.raises(InputError, match="which this command did not make|this command did not make it"):
-            embed_regions(plan, folder, overwrite=True)
+            write_embeddings(plan, folder, overwrite=True)
     assert (tmp_path / "out" / "mine.txt").exists()
 
 
@@ -124,10 +126,10 @@ def test_regions_in_n_are_an_error_or_null_and_shift_no_other(inputs, plan, tmp_
     (tmp_path / "r.bed").write_text("\n".join([*lines[:7], "c\t3\t40\tinN\t0\t+", *lines[7:]]) + "\n")
     with_n = replace(plan, regions=tmp_path / "r.bed")
     with pytest.raises(InputError, match="c:3-40 has no token: it lies in N, .* as 1 of 24 regions do"):
-        embed_regions(with_n, tmp_path / "out")
+        write_embeddings(with_n, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert embed_regions(replace(with_n, allow_empty=True), tmp_path / "out").n_without == 1
-    embed_regions(plan, tmp_path / "without")
+    assert write_embeddings(replace(with_n, allow_empty=True), tmp_path / "out").n_without == 1
+    write_embeddings(plan, tmp_path / "without")
     table, vectors = vectors_of(tmp_path / "out")
     assert table["embedding"].null_count == 1
     assert table["embedding"][7].as_py() is None
@@ -143,19 +145,19 @@ def test_what_cannot_be_embedded_is_refused(plan, tmp_path):
         ({"layer": 7}, "layer is 7; this model has 0 to 2"),
     ):
         with pytest.raises(InputError, match=message):
-            embed_regions(replace(plan, **changes), tmp_path / "out")
+            write_embeddings(replace(plan, **changes), tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
 
 def test_a_wrong_option_loses_nothing_that_was_there(plan, tmp_path):
-    embed_regions(plan, tmp_path / "out")
+    write_embeddings(plan, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     for changes in ({"layer": 9}, {"pooling": "max"}):
         with pytest.raises(InputError):
-            embed_regions(replace(plan, **changes), tmp_path / "out", overwrite=True)
+            write_embeddings(replace(plan, **changes), tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "part-of-my-own.parquet").write_bytes(b"mine")
     with pytest.raises(InputError, match="part-of-my-own.parquet, which this command did not make"):
-        embed_regions(replace(plan, layer=0), tmp_path / "out", overwrite=True)
+        write_embeddings(replace(plan, layer=0), tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "part-of-my-own.parquet").unlink()
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
@@ -168,12 +170,12 @@ def test_a_damaged_model_is_one_line(inputs, plan, tmp_path):
                    lambda: (tmp_path / "model" / "tokenizer_config.json").unlink()):
         damage()
         with pytest.raises(InputError, match="model cannot be opened"):
-            embed_regions(replace(plan, model=str(tmp_path / "model")), tmp_path / "out")
+            write_embeddings(replace(plan, model=str(tmp_path / "model")), tmp_path / "out")
 
 
 def test_names_that_are_missing_are_empty(inputs, plan, tmp_path):
     (tmp_path / "named.tsv").write_text("chrom\tstart\tend\tname\nc\t60\t90\ta\nc\t100\t140\t\n")
-    embed_regions(replace(plan, regions=tmp_path / "named.tsv"), tmp_path / "out")
+    write_embeddings(replace(plan, regions=tmp_path / "named.tsv"), tmp_path / "out")
     assert vectors_of(tmp_path / "out")[0]["name"].to_pylist() == ["a", ""]
 
 
@@ -183,5 +185,5 @@ def test_a_model_of_kmers_is_embedded_too(inputs, plan, tmp_path):
     save_tokenizer(encoder, tmp_path / "tokenizer")
     for path in (tmp_path / "tokenizer").iterdir():
         path.rename(tmp_path / "model" / path.name)
-    done = embed_regions(replace(plan, model=str(tmp_path / "model"), allow_empty=True), tmp_path / "out")
+    done = write_embeddings(replace(plan, model=str(tmp_path / "model"), allow_empty=True), tmp_path / "out")
     assert done.facts.vocabulary_sha256 == encoder.vocabulary_sha256
