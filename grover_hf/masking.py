@@ -7,7 +7,7 @@ on the batch it falls into, not on whether the run was resumed.
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, N_SPECIAL, PA
 
 IGNORED = -100
 """The label of a position that is not to be predicted, as in transformers."""
+LOSS_WEIGHTS = "loss_weights"
+"""Of a batch: how much each position counts in the loss."""
 
 _CHOICE, _FATE, _REPLACEMENT = (np.uint64(purpose) for purpose in range(3))
 _TO_53_BITS = np.uint64(11)
@@ -38,6 +40,8 @@ class Windows(NamedTuple):
     """Shape (B,)."""
     examples: NDArray[np.int64]
     """Number of each window in the dataset, shape (B,)."""
+    soft_mask: NDArray[np.uint8] | None = None
+    """A bit for each of `input_ids`: whether it is soft-masked (`grover_hf.corpus.soft_mask`); mapped or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,7 @@ class MaskingCollator:
     Args:
         vocab_size: Number of token ids.
         seed: Another seed gives other masks.
+        repeat_weight: How much a soft-masked token counts in the loss; others count 1.
     """
 
     vocab_size: int
@@ -59,6 +64,7 @@ class MaskingCollator:
     p_select: float
     p_mask: float
     p_random: float
+    repeat_weight: float = 1.0
 
     def __post_init__(self) -> None:
         shares = min(self.p_mask, self.p_random) >= 0 and self.p_mask + self.p_random <= 1
@@ -69,10 +75,15 @@ class MaskingCollator:
             )
 
     def __call__(self, windows: Windows) -> dict[str, torch.Tensor]:
-        """Return input_ids, attention_mask and labels, each (B, L), int64, as long as the longest."""
+        """Return input_ids, attention_mask and labels, each (B, L), int64, as long as the longest.
+
+        Where soft-masked tokens have a weight of their own, loss_weights too, (B, L), float32.
+        """
         n_rows, n_columns = len(windows.starts), int((windows.ends - windows.starts).max()) + 2
-        filled = self.fill(windows, np.arange(n_rows + 1) * n_columns).view(3, n_rows, n_columns)
-        return dict(zip(("input_ids", "attention_mask", "labels"), filled, strict=True))
+        borders = np.arange(n_rows + 1) * n_columns
+        filled = self.fill(windows, borders).view(3, n_rows, n_columns)
+        batch = dict(zip(("input_ids", "attention_mask", "labels"), filled, strict=True))
+        return batch | self.weigh(windows, borders, batch["labels"])
 
     def fill(self, windows: Windows, borders: NDArray[np.int64]) -> torch.Tensor:
         """Return input_ids, attention_mask and labels in rows of any lengths, shape (3, borders[-1]), int64.
@@ -84,8 +95,32 @@ class MaskingCollator:
         """
         # One block of memory: three times as many requests would take as long as the filling.
         filled = torch.empty((3, int(borders[-1])), dtype=torch.int64)
-        _fill(windows, self._seed_and_limits, self.vocab_size, borders, filled.numpy())
+        _fill(windows[:5], self._seed_and_limits, self.vocab_size, borders, filled.numpy())
         return filled
+
+    def weigh(
+        self, windows: Windows, borders: NDArray[np.int64], labels: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Return loss_weights, float32, of the shape of `labels`; nothing where all tokens count alike.
+
+        They are 0 where there is no label.
+
+        Args:
+            windows: What is masked.
+            borders: As for `fill`.
+            labels: What `fill` has returned, in any shape.
+
+        Raises:
+            InputError: If nobody knows which tokens are soft-masked.
+        """
+        if self.repeat_weight == 1:
+            return {}
+        if windows.soft_mask is None:
+            raise InputError(f"repeat_weight is {self.repeat_weight}, and no window says what is in repeats.")
+        weights = (labels != IGNORED).float()
+        flat = weights.view(-1).numpy()
+        _weigh(windows.soft_mask, windows.starts, windows.ends, borders, self.repeat_weight, flat)
+        return {LOSS_WEIGHTS: weights}
 
     @cached_property
     def _seed_and_limits(self) -> NDArray[np.uint64]:
@@ -96,8 +131,8 @@ class MaskingCollator:
 
 @cached_njit
 def _fill(
-    windows: Windows, seed_and_limits: NDArray[np.uint64], vocab_size: int, borders: NDArray[np.int64],
-    filled: NDArray[np.int64],
+    windows: tuple[NDArray[Any], ...], seed_and_limits: NDArray[np.uint64], vocab_size: int,
+    borders: NDArray[np.int64], filled: NDArray[np.int64],
 ) -> None:
     tokens, starts, ends, epochs, examples = windows
     seed, to_select, to_mask, to_replace = seed_and_limits
@@ -129,3 +164,15 @@ def _fill(
                 elif fate < to_replace:
                     uniform = np.float64(next_bits(of_column ^ _REPLACEMENT) >> _TO_53_BITS) * 2.0**-53
                     input_ids[column + 1] = N_SPECIAL + int(uniform * (vocab_size - N_SPECIAL))
+
+
+@cached_njit
+def _weigh(
+    soft_mask: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], borders: NDArray[np.int64],
+    repeat_weight: float, weights: NDArray[np.float32],
+) -> None:
+    """Multiply the weights of soft-masked tokens, in rows as those of `_fill`."""
+    for row in range(len(starts)):
+        for token in range(starts[row], ends[row]):
+            if soft_mask[token >> 3] >> (7 - (token & 7)) & 1:
+                weights[borders[row] + 1 + token - starts[row]] *= repeat_weight

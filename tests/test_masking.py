@@ -7,6 +7,7 @@ from grover_hf._internals.counter_rng import keyed_uniform
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED, Windows
 from tests.oracles import masked_batch
+from training.data.padding_free import PaddingFreeCollator
 
 VOCAB = 609
 PAPER = {"p_select": 0.022, "p_mask": 0.8, "p_random": 0.1}
@@ -121,3 +122,35 @@ def test_masks_depend_on_seed_epoch_and_example_alone():
 def test_impossible_rates_are_refused(rates):
     with pytest.raises(InputError, match="must hold"):
         MaskingCollator(vocab_size=VOCAB, seed=0, **rates)
+
+
+def test_soft_masked_tokens_get_their_weight_in_padded_batches_and_in_rows():
+    rng = np.random.default_rng(5)
+    given = windows(some_ids(9, rng, 40)[:4] + some_ids(3, rng))
+    soft_masked = rng.random(given.input_ids.size) < 0.5
+    given = given._replace(soft_mask=np.packbits(soft_masked))
+    for collate in (
+        MaskingCollator(vocab_size=VOCAB, seed=1, p_select=0.3, repeat_weight=0.25),
+        PaddingFreeCollator(
+            padded=MaskingCollator(vocab_size=VOCAB, seed=1, p_select=0.3, repeat_weight=0.25)
+        ),
+    ):
+        batch = collate(given)
+        [labels, weights] = (batch[name].numpy().reshape(-1) for name in ("labels", "loss_weights"))
+        assert batch["loss_weights"].shape == batch["labels"].shape
+        place, expected = 0, np.zeros(labels.size)
+        width = batch["labels"].shape[1] if len(batch["labels"]) > 1 else None
+        for start, end in zip(given.starts, given.ends, strict=True):
+            for token in range(start, end):
+                at = place + 1 + token - start
+                expected[at] = (0.25 if soft_masked[token] else 1.0) * (labels[at] != IGNORED)
+            place += width or end - start + 2
+        np.testing.assert_array_equal(weights, expected)
+        assert {0.0, 0.25, 1.0} == set(weights.tolist())
+
+
+def test_where_all_tokens_count_alike_a_batch_has_no_weights():
+    given = windows(some_ids(2, np.random.default_rng(0)))
+    assert set(MaskingCollator(vocab_size=VOCAB, seed=1)(given)) == {"input_ids", "attention_mask", "labels"}
+    with pytest.raises(InputError, match="repeat_weight is 0.5, and no window says"):
+        MaskingCollator(vocab_size=VOCAB, seed=1, repeat_weight=0.5)(given)

@@ -31,8 +31,8 @@ from grover_hf.corpus.row_choice import evenly_spaced_rows
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from grover_hf.hub.cards import masked_example, pretrained_card
-from grover_hf.masking import IGNORED, MaskingCollator
-from grover_hf.metrics.masked_token import masked_token_metrics
+from grover_hf.masking import IGNORED, LOSS_WEIGHTS, MaskingCollator
+from grover_hf.metrics.masked_token import by_repeat, masked_token_metrics
 from grover_hf.metrics.report import DatasetIdentity, PretrainedModel, PretrainingReport, write_metrics
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder, write_tokenizer_files
@@ -89,6 +89,7 @@ class PretrainRecipe(TrainingRecipe):
     )
     tie_embeddings: bool = recipe_field("the output embedding is that of the input, as in BERT", default=True)
     init_from: str | None = recipe_field("folder of a model to begin from, of the same vocabulary", default=None)
+    repeat_weight: float = recipe_field("how much masked tokens in lower case count in the loss", default=1.0)
     seed: int = recipe_field("seed for weights, order of windows, masks and dropout", default=0)
     save_steps: int = recipe_field("steps between checkpoints; 0 for none", default=0)
     keep_checkpoints: int = recipe_field("how many checkpoints stay", default=2)
@@ -112,7 +113,7 @@ class PretrainTrainer(ResumableTrainer):
     """
 
     def __init__(self, *, batches: WholeBatches, **trainer: Any) -> None:
-        super().__init__(**trainer)
+        super().__init__(compute_loss_func=self._loss_of_batch, **trainer)
         self._batches = batches
         self.add_callback(_EpochOfBatches(batches))
         # In a hook, and not past the model's forward, so that several processes still share the gradients.
@@ -121,7 +122,19 @@ class PretrainTrainer(ResumableTrainer):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute logits of the masked positions alone: the others are nearly all of them, and lead nowhere."""
         self._masked = inputs["labels"] != IGNORED
+        self._weights = inputs.pop(LOSS_WEIGHTS, None)
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _loss_of_batch(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        return global_cross_entropy(outputs, labels, num_items_in_batch, weights=self._weights)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the batches of a step, and what its loss is divided by: masked tokens, or their weights."""
+        batches, n_items = super().get_batch_samples(*args, **kwargs)
+        if batches and LOSS_WEIGHTS in batches[0]:
+            own = sum(batch[LOSS_WEIGHTS].sum() for batch in batches)
+            n_items = self.accelerator.gather(own.to(self.args.device)).sum()
+        return batches, n_items
 
     def _states_at_masked(self, head: torch.nn.Module, states: tuple[torch.Tensor]) -> Any:
         return (states[0][self._masked],) if head.training else None
@@ -238,6 +251,12 @@ def _open_inputs(recipe: PretrainRecipe, arguments: TrainingArguments) -> _Input
         raise InputError(
             f"{recipe.dataset} has {len(train)} train windows, fewer than a batch of {recipe.batch_size}."
         )
+    if recipe.repeat_weight != 1 and train.store.soft_mask is None:
+        raise InputError(
+            f"repeat_weight is {recipe.repeat_weight}, but {recipe.dataset} ({facts.config}) does not say which "
+            "tokens are in repeats. They are the lower-case letters of a soft-masked FASTA file: take one, then "
+            "`grover tokenize` and `grover build genome-windows` again; or say --repeat-weight 1."
+        )
     return _Inputs(encoder, facts, train, test)
 
 
@@ -265,15 +284,16 @@ def _trainer(
     encoder, train = inputs.encoder, inputs.train
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, Any]:
-        masked = prediction.label_ids != IGNORED
+        masked = np.asarray(prediction.label_ids) != IGNORED
         nll, rank = prediction.predictions[masked].T
-        return masked_token_metrics(
+        metrics = masked_token_metrics(
             nll, rank.astype(np.int64), prediction.label_ids[masked], encoder.token_lengths
         )
+        return metrics | by_repeat(nll, rank, inputs.test.soft_masked(*np.nonzero(masked)))
 
     collator = MaskingCollator(
         vocab_size=len(encoder.tokens), seed=recipe.seed, p_select=recipe.p_select, p_mask=recipe.p_mask,
-        p_random=recipe.p_random,
+        p_random=recipe.p_random, repeat_weight=recipe.repeat_weight,
     )
     trainer = PretrainTrainer(
         model=model,
@@ -281,7 +301,6 @@ def _trainer(
         data_collator=PaddingFreeCollator(padded=collator) if recipe.padding_free else collator,
         train_dataset=train,
         eval_dataset=inputs.test,
-        compute_loss_func=global_cross_entropy,
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=nll_and_rank,
         callbacks=[JsonLinesLog(Path(recipe.output))],
@@ -432,9 +451,10 @@ def _training_arguments(recipe: PretrainRecipe, device_batch: int, accumulation:
 
 
 def _evaluate(trainer: Trainer) -> dict[str, Any]:
-    # Scores are gathered from all processes by rows, which must be windows.
-    if isinstance(trainer.data_collator, PaddingFreeCollator):
-        trainer.data_collator = trainer.data_collator.padded
+    # Scores are gathered from all processes by rows, which must be windows; and all masked tokens count alike.
+    collator: Any = trainer.data_collator
+    padded: Any = collator.padded if isinstance(collator, PaddingFreeCollator) else collator
+    trainer.data_collator = dataclasses.replace(padded, repeat_weight=1.0)
     # The last batch may be a part; dropping it is right for training alone.
     trainer.args.dataloader_drop_last = False
     scores = trainer.evaluate(metric_key_prefix="test")

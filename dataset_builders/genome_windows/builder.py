@@ -13,17 +13,16 @@ from dataset_builders.task import CorpusTask
 from dataset_builders.task_builder import TaskBuilder
 from grover_hf.corpus.splits import Places, block_size, block_split, in_test
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.window_store import SOFT_MASKED
 from grover_hf.corpus.windows import MIN_TOKENS, pretraining_windows
 from grover_hf.errors import InputError
 
-FEATURES = datasets.Features(
-    {
-        "chrom": datasets.Value("string"),
-        "start": datasets.Value("int64"),
-        "end": datasets.Value("int64"),
-        "input_ids": datasets.List(datasets.Value("uint16")),
-    }
-)
+_COLUMNS = {
+    "chrom": datasets.Value("string"),
+    "start": datasets.Value("int64"),
+    "end": datasets.Value("int64"),
+    "input_ids": datasets.List(datasets.Value("uint16")),
+}
 _ROWS_A_TABLE = 10_000
 """Also the most windows of a table: their token offsets must fit 32 bits."""
 
@@ -32,7 +31,7 @@ class GenomeWindows(TaskBuilder["GenomeWindowsTask"]):
     """Windows cut one after another from each segment of a tokenized genome."""
 
     def _info(self) -> datasets.DatasetInfo:
-        return datasets.DatasetInfo(features=FEATURES)
+        return datasets.DatasetInfo(features=datasets.Features(_columns(self.task.opened)))
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
         task, corpus = self.task, self.task.opened
@@ -48,6 +47,7 @@ class GenomeWindows(TaskBuilder["GenomeWindowsTask"]):
         self.config.facts |= {
             "n_short": int((n_tokens < MIN_TOKENS).sum()),
             "mean_tokens": float(n_tokens.mean()),
+            **_soft_masked(corpus),
             "n_given": len(windows),
             "dropped": {"across a border between train and test": int((split < 0).sum())},
         }
@@ -77,7 +77,7 @@ class GenomeWindowsTask(CorpusTask):
     """A tokenized genome cut into pretraining windows."""
 
     builder_class = GenomeWindows
-    version = "1.2.0"
+    version = "1.3.0"
     dataset = "genome_windows"
     splits_by = ("window", "block")
     """By window, as in the paper; by block: whole blocks of the genome are train or test, so that no test
@@ -123,18 +123,33 @@ def _all_windows(corpus: TokenizedGenome, tilings: int, seed: int) -> NDArray[np
     return np.concatenate(cut)
 
 
+def _columns(corpus: TokenizedGenome) -> dict[str, Any]:
+    """Return the columns, and their types."""
+    if corpus.soft_mask is None:
+        return _COLUMNS
+    return _COLUMNS | {SOFT_MASKED: datasets.List(datasets.Value("bool"))}
+
+
+def _soft_masked(corpus: TokenizedGenome) -> dict[str, int]:
+    n_tokens = corpus.facts.n_soft_masked
+    return {} if n_tokens is None else {"n_soft_masked": n_tokens}
+
+
 def _table(corpus: TokenizedGenome, windows: NDArray[np.int64]) -> pa.Table:
     firsts, lasts = windows[:, 2], windows[:, 3]
-    offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lasts - firsts)]).astype(np.int32))
     input_ids = np.concatenate([corpus.input_ids[a:b] for a, b in zip(firsts, lasts, strict=True)])
     starts, ends = _positions(corpus, windows).T
     columns = [
         pa.array(corpus.chromosomes).take(pa.array(corpus.segments[windows[:, 1], 0])),
         pa.array(starts),
         pa.array(ends),
-        pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(input_ids)),
+        pa.ListArray.from_arrays(offsets, pa.array(input_ids)),
     ]
-    return pa.Table.from_arrays(columns, names=list(FEATURES))
+    if corpus.soft_mask is not None:
+        soft_masked = np.concatenate([corpus.soft_masked(a, b) for a, b in zip(firsts, lasts, strict=True)])
+        columns.append(pa.ListArray.from_arrays(offsets, pa.array(soft_masked)))
+    return pa.Table.from_arrays(columns, names=list(_columns(corpus)))
 
 
 def _positions(corpus: TokenizedGenome, windows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -72,6 +72,11 @@ class CorpusFacts:
     """IUPAC letters other than A, C, G, T and N."""
     sha256: str
     """Digest of the arrays."""
+    n_soft_masked: int | None = None
+    """Tokens with more lower-case bases than others; None for a genome without lower case, or one that was
+    tokenized before this was noted."""
+    soft_masked_sha256: str | None = None
+    """Digest of the bits that say which."""
 
     @property
     def bases_a_token(self) -> float:

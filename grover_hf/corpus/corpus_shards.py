@@ -5,6 +5,7 @@ refuses.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from grover_hf.corpus.corpus_facts import (
     read_corpus_facts,
     write_corpus_facts,
 )
+from grover_hf.corpus.soft_mask import SOFT_MASK_FILE, BitWriter, unpacked
 from grover_hf.corpus.token_lookup import anchor_offsets
 from grover_hf.corpus.tokenized_genome import ARRAYS, CONTENTS, write_arrays
 from grover_hf.errors import InputError
@@ -94,6 +96,7 @@ def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
                 anchors += _anchors(path, one, rows, token_lengths, n_tokens)
                 segments.append(rows + np.array([n_chromosomes, 0, 0, n_tokens]))
                 n_chromosomes, n_tokens = n_chromosomes + len(one.chromosomes), n_tokens + one.n_tokens
+        n_soft_masked = _join_soft_masks(shards.paths, facts, beside)
         np.save(beside / "segments.npy", np.concatenate(segments))
         np.save(beside / "anchors.npy", np.concatenate(anchors))
         shutil.copytree(shards.paths[0] / "tokenizer", beside / "tokenizer")
@@ -107,7 +110,24 @@ def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
             n_tail_bases=sum(one.n_tail_bases for one in facts),
             n_ambiguous=sum(one.n_ambiguous for one in facts),
             sha256=sha256_of_files([beside / name for name in ARRAYS]),
+            n_soft_masked=n_soft_masked or None,
+            soft_masked_sha256=sha256_of_files([beside / SOFT_MASK_FILE]) if n_soft_masked else None,
         ))
+
+
+def _join_soft_masks(parts: Sequence[Path], facts: Sequence[CorpusFacts], folder: Path) -> int:
+    """Write which tokens of all parts are soft-masked, if some are; return how many."""
+    if not any(one.n_soft_masked for one in facts):
+        return 0
+    with open(folder / SOFT_MASK_FILE, "wb") as out:
+        bits = BitWriter(out)
+        for path, one in zip(parts, facts, strict=True):
+            if one.n_soft_masked:
+                bits.add(unpacked(np.fromfile(path / SOFT_MASK_FILE, np.uint8), 0, one.n_tokens))
+            else:
+                bits.add(np.zeros(one.n_tokens, np.bool_))
+        bits.finish()
+    return bits.n_true
 
 
 def _anchors(

@@ -4,6 +4,7 @@
     ids.uint16       all token ids, little-endian, segment after segment
     segments.npy     int64 (n_segments, 4): chromosome number, start, end, first token
     anchors.npy      int64: genome position of every 128th token
+    soft_masked.bits a bit a token, of genomes with lower case: most of its bases are (`soft_mask`)
     tokenizer/       the tokenizer, as AutoTokenizer loads it
 
 Only A, C, G and T belong to tokens: N, and with k-mers the tail of a segment, belong to none.
@@ -36,6 +37,7 @@ from grover_hf.corpus.corpus_facts import (
     read_corpus_facts,
     write_corpus_facts,
 )
+from grover_hf.corpus.soft_mask import SOFT_MASK_FILE, BitWriter, mostly_covered, n_bytes, unpacked
 from grover_hf.corpus.token_lookup import (
     IntervalTokens,
     TokenLookup,
@@ -61,7 +63,7 @@ _TASKS_A_THREAD = 4
 """What threads are given at once: a million short segments must not wait in memory all together."""
 ARRAYS = ("ids.uint16", "segments.npy", "anchors.npy")
 """The files beside `corpus.json`, and the folder `tokenizer`."""
-CONTENTS = (*ARRAYS, "tokenizer", *(f"tokenizer/{name}" for name in TOKENIZER_FILES))
+CONTENTS = (*ARRAYS, SOFT_MASK_FILE, "tokenizer", *(f"tokenizer/{name}" for name in TOKENIZER_FILES))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,6 +90,8 @@ class TokenizedGenome:
     segments: NDArray[np.int64]
     """Chromosome number, start, end, first token of each segment, shape (n_segments, 4)."""
     anchors: NDArray[np.int64]
+    soft_mask: NDArray[np.uint8] | None
+    """A bit a token, memory-mapped; None where no lower case is known."""
 
     def __repr__(self) -> str:
         """Say where it is, and how much is in it."""
@@ -181,11 +185,20 @@ class TokenizedGenome:
         sizes = np.array([chromosome.size for chromosome in facts.chromosomes], float)
         if wrong := unsound_arrays(segments, anchors, sizes, facts.n_tokens):
             raise InputError(f"{path} is damaged (it has {wrong}); make it again with `grover tokenize`.")
-        return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors)
+        soft_mask = None
+        if facts.n_soft_masked is not None:
+            mask_path = path / SOFT_MASK_FILE
+            if not mask_path.exists() or mask_path.stat().st_size != n_bytes(facts.n_tokens):
+                raise InputError(f"{mask_path} does not hold {facts.n_tokens} bits: it is incomplete.")
+            soft_mask = np.memmap(mask_path, np.uint8, "r")
+        return cls(path, facts, encoder, np.memmap(ids_path, "<u2", "r"), segments, anchors, soft_mask)
 
     def require_whole(self) -> None:
         """Raise `InputError` if the arrays are not those that the folder was made with; reads them all."""
-        if sha256_of_files([self.path / name for name in ARRAYS]) != self.facts.sha256:
+        sound = sha256_of_files([self.path / name for name in ARRAYS]) == self.facts.sha256
+        if self.soft_mask is not None:
+            sound &= sha256_of_files([self.path / SOFT_MASK_FILE]) == self.facts.soft_masked_sha256
+        if not sound:
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod
@@ -308,6 +321,16 @@ class TokenizedGenome:
         """Return the ids of a segment, memory-mapped."""
         return self.input_ids[self._lookup.first_tokens[segment] : self._lookup.first_tokens[segment + 1]]
 
+    def soft_masked(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Return which tokens from number `first` to `last`, exclusive, are mostly in lower case, shape (n,).
+
+        Raises:
+            InputError: If no lower case is known.
+        """
+        if self.soft_mask is None:
+            raise InputError(f"{self.path} does not say what is lower case in its genome, or nothing is.")
+        return unpacked(self.soft_mask, first, last)
+
     def starts_of(self, segment: int, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the genome positions where tokens of a segment start; see `TokenLookup.starts_of`."""
         return self._lookup.starts_of(segment, tokens)
@@ -363,26 +386,35 @@ def write_arrays(
     anchors: list[NDArray[np.int64]] = []
     n_tokens = n_bases = n_tail_bases = 0
     bar = progress_bar(total=sum(genome.sizes.values()), what="tokenizing", unit="bp", scale=True)
-    with bar, open(folder / "ids.uint16", "wb") as out, ThreadPoolExecutor(n_threads) as threads:
+    with (
+        bar, open(folder / "ids.uint16", "wb") as out, open(folder / SOFT_MASK_FILE, "wb") as bits,
+        ThreadPoolExecutor(n_threads) as threads,
+    ):
+        soft_mask = BitWriter(bits)
         for number, chrom in enumerate(genome.chromosomes):
             codes = genome.codes(chrom)
             update_genome_digest(digest, chrom, codes)
-            spans = acgt_segments(codes)
+            spans, lower_case = acgt_segments(codes), genome.soft_masked(chrom)
             encoded = _encoded(threads, _TASKS_A_THREAD * n_threads, encoder, codes, spans)
             for (start, end), input_ids in zip(spans.tolist(), encoded, strict=True):
                 if input_ids[-1] == UNK_ID:
                     input_ids = input_ids[:-1]
+                lengths = encoder.token_lengths[input_ids]
                 n_bases += end - start
-                n_tail_bases += end - start - int(encoder.token_lengths[input_ids].sum(dtype=np.int64))
+                n_tail_bases += end - start - int(lengths.sum(dtype=np.int64))
                 if not input_ids.size:
                     continue
                 rows.append((number, start, end, n_tokens))
-                offsets = anchor_offsets(encoder.token_lengths[input_ids], n_tokens)
+                soft_mask.add(mostly_covered(start, lengths, lower_case))
+                offsets = anchor_offsets(lengths, n_tokens)
                 if offsets.size:
                     anchors.append(start + offsets)
                 out.write(input_ids.astype("<u2", copy=False).data)
                 n_tokens += input_ids.size
             bar.update(codes.size)
+        soft_mask.finish()
+    if not soft_mask.n_true:
+        (folder / SOFT_MASK_FILE).unlink()
     if not n_tokens and not may_be_empty:
         raise InputError(f"{genome.path} has no A, C, G or T in {shorten(genome.chromosomes)}.")
     np.save(folder / "segments.npy", np.array(rows, np.int64).reshape(-1, 4))
@@ -399,6 +431,8 @@ def write_arrays(
         n_tail_bases=n_tail_bases,
         n_ambiguous=sum(genome.n_ambiguous.values()),
         sha256=sha256_of_files([folder / name for name in ARRAYS]),
+        n_soft_masked=soft_mask.n_true or None,
+        soft_masked_sha256=sha256_of_files([folder / SOFT_MASK_FILE]) if soft_mask.n_true else None,
     )
 
 

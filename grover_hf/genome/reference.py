@@ -24,7 +24,7 @@ from grover_hf._internals.compilation import cached_njit
 from grover_hf._internals.files import atomic_write, cache_dir, file_key, file_state
 from grover_hf._internals.progress import on_a_terminal, progress_bar
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
+from grover_hf.genome.acgt import acgt_segments
 from grover_hf.genome.chromosome_names import require_chromosome
 from grover_hf.genome.fasta_index import (
     FastaRecord,
@@ -182,11 +182,7 @@ class ReferenceGenome:
         case = np.empty(self.sizes[chrom], np.uint8)
 
         def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
-            if _letters_to_codes(case[first:last].copy()):
-                self._count_ambiguous(chrom, first, letters())
-            # Bit 5 of a letter is its case; lower case becomes 0, a "base", and upper case 4.
-            case[first:last] = NOT_ACGT * ((case[first:last] & np.uint8(0x20)) == 0)
-            return 0
+            return self._count_ambiguous(chrom, first, letters()) if _letters_to_case(case[first:last]) else 0
 
         list(self._read_letters(chrom, case, convert))
         return acgt_segments(case)
@@ -407,4 +403,16 @@ def _letters_to_codes(letters: Letters) -> bool:
         other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
         odd |= other & np.uint8(letter != _N)
         letters[i] = (code & (other - np.uint8(1))) | (other << np.uint8(2))
+    return bool(odd)
+
+
+@cached_njit
+def _letters_to_case(letters: Letters) -> bool:
+    """Turn lower case into 0, as if it were a base, and upper case into 4; say what `_letters_to_codes` says."""
+    odd = np.uint8(0)
+    for i in range(letters.size):
+        letter = letters[i] & _UPPER
+        other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
+        odd |= other & np.uint8(letter != _N)
+        letters[i] = (~letters[i] & np.uint8(0x20)) >> np.uint8(3)
     return bool(odd)

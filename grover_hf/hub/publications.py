@@ -16,6 +16,7 @@ import model_card
 from grover_hf._internals.records import plain, read_json_object
 from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
+from grover_hf.corpus.soft_mask import SOFT_MASK_FILE
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.errors import InputError, shorten
 from grover_hf.hub.cards import REPOSITORY_TO_BE, read_card, render_card, write_card
@@ -29,7 +30,7 @@ _TOKENIZER_FILES = (*TOKENIZER_FILES, "vocab.txt")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _MODEL_FILES = ("config.json", "generation_config.json", *_WEIGHTS, *_TOKENIZER_FILES)
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model.bin")
-_CORPUS_FILES = (CORPUS_FILE, *ARRAYS)
+_CORPUS_FILES = (CORPUS_FILE, *ARRAYS, SOFT_MASK_FILE)
 _SERVED = ("ForMaskedLM", "ForSequenceClassification")
 
 

@@ -51,3 +51,23 @@ def masked_token_metrics(
         "most_frequent_token": float(np.bincount(labels).max() / labels.size),
         "n_masked": float(rank.size),
     }
+
+
+def by_repeat(
+    nll: NDArray[np.floating], rank: NDArray[np.integer], soft_masked: NDArray[np.bool_] | None
+) -> dict[str, float]:
+    """Return accuracy and perplexity inside and outside soft-masked repeats, of kinds that occur.
+
+    Args:
+        nll: As for `masked_token_metrics`.
+        rank: As for `masked_token_metrics`.
+        soft_masked: Which masked tokens are in repeats, shape (n_masked,); None if nobody knows.
+    """
+    if soft_masked is None or not nll.size:
+        return {}
+    metrics = {"share_in_repeats": float(soft_masked.mean())}
+    for kind, chosen in (("in_repeats", soft_masked), ("outside_repeats", ~soft_masked)):
+        if chosen.any():
+            metrics[f"accuracy_{kind}"] = float((rank[chosen] == 0).mean())
+            metrics[f"perplexity_{kind}"] = float(np.exp(np.mean(nll[chosen], dtype=np.float64)))
+    return metrics

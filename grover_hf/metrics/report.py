@@ -32,7 +32,9 @@ _RANGES = {
     "mcc": (-1.0, 1.0),
     **dict.fromkeys(("accuracy", "f1", "precision", "recall", "auroc", "auprc"), (0.0, 1.0)),
     **dict.fromkeys(("accuracy_top_10_percent", "accuracy_top_k", "most_frequent_token"), (0.0, 1.0)),
+    **dict.fromkeys(("accuracy_in_repeats", "accuracy_outside_repeats", "share_in_repeats"), (0.0, 1.0)),
     **dict.fromkeys(("perplexity", "perplexity_at_mask"), (1.0, _INFINITE)),
+    **dict.fromkeys(("perplexity_in_repeats", "perplexity_outside_repeats"), (1.0, _INFINITE)),
     **dict.fromkeys(("share_of_vocabulary", "bits_per_base", "n_masked"), (0.0, _INFINITE)),
 }
 """Lowest and highest value of each score."""

@@ -16,7 +16,8 @@ def fasta(tmp_path_factory):
     """Contigs of all sizes: one in N, one of two bases, one with ambiguous letters, one with many segments."""
     contigs = {
         "a": random_dna(3_000), "n": "N" * 70, "b": random_dna(40, seed=1) + "NN" + random_dna(500, seed=2),
-        "tiny": "AC", "iupac": "RYN" + random_dna(900, seed=3) + "K",
+        "repeats": random_dna(333, seed=7).lower() + random_dna(200, seed=8), "tiny": "AC",
+        "iupac": "RYN" + random_dna(900, seed=3) + "K",
         "many": "N".join(random_dna(length, seed=length) for length in range(1, 60)), "c": random_dna(10, seed=4),
     }
     path = tmp_path_factory.mktemp("genome") / "g.fa"

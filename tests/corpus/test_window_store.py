@@ -6,6 +6,7 @@ import pytest
 from datasets import Dataset, Features, List, Value
 
 from grover_hf._internals.files import cache_dir
+from grover_hf.corpus.soft_mask import looked_up
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.errors import InputError
 from tests.made_up import dataset_facts
@@ -14,10 +15,10 @@ FACTS = dataset_facts()
 N = {"train": 2_500, "test": 31}
 
 
-def write_split(folder, name, rows, dtype="uint16"):
-    features = Features({"chrom": Value("string"), "input_ids": List(Value(dtype))})
+def write_split(folder, name, rows, dtype="uint16", **lists):
+    features = Features({"input_ids": List(Value(dtype)), **{name: List(Value("bool")) for name in lists}})
     folder.mkdir(parents=True, exist_ok=True)
-    table = Dataset.from_dict({"chrom": ["chr1"] * len(rows), "input_ids": rows}, features)
+    table = Dataset.from_dict({"input_ids": rows, **lists}, features)
     table.to_parquet(folder / f"windows-{name}.parquet", batch_size=100)
 
 
@@ -44,6 +45,28 @@ def test_the_windows_of_a_split_are_its_rows(dataset, rows):
         assert windows_of(stores[name]) == rows[name]
         assert len(stores[name]) == n
         assert stores[name].lengths.tolist() == [len(row) for row in rows[name]]
+
+
+def test_a_store_knows_which_tokens_are_soft_masked_where_the_rows_say_it(tmp_path, rows):
+    soft_masked = [[(token * 7 + place) % 3 == 0 for place, token in enumerate(row)] for row in rows["test"]]
+    for number, part in enumerate((slice(0, 9), slice(9, 10), slice(10, None))):
+        name = f"test-{number:05}-of-00003"
+        write_split(tmp_path / "bpe-600", name, rows["test"][part], soft_masked=soft_masked[part])
+    for store in (open_windows(tmp_path, FACTS)["test"], open_windows(tmp_path, FACTS)["test"]):
+        assert windows_of(store) == rows["test"]
+        found = looked_up(store.soft_mask, np.arange(store.input_ids.size)).tolist()
+        assert found == list(itertools.chain(*soft_masked))
+        assert pickle.loads(pickle.dumps(store)).soft_mask.tolist() == store.soft_mask.tolist()
+
+
+def test_a_store_of_rows_that_do_not_say_it_has_no_soft_mask(dataset):
+    assert open_windows(dataset, FACTS)["test"].soft_mask is None
+
+
+def test_rows_that_say_it_of_other_tokens_are_refused(tmp_path):
+    write_split(tmp_path / "bpe-600", "test", [[5, 6]], soft_masked=[[True]])
+    with pytest.raises(InputError, match="has 2 tokens, and 1 values of soft_masked"):
+        open_windows(tmp_path, FACTS)
 
 
 def test_shards_are_joined_in_order(tmp_path, rows):
@@ -75,7 +98,7 @@ def test_what_is_in_the_cache_is_mapped_and_not_made_again(dataset, rows):
         lambda content: content[:20],
         lambda content: b"",
         lambda content: content + b"\0",
-        lambda content: b"windows0" + content[8:],
+        lambda content: b"windows1" + content[8:],
         lambda content: content[:40] + bytes(24) + content[64:],
     ],
     ids=["a byte short", "half", "half a header", "empty", "a byte more", "another format", "of another dataset"],

@@ -37,6 +37,33 @@ def test_load_dataset_reads_the_folder_and_rows_are_the_tokens_of_their_interval
     assert splits["train"].features["input_ids"].feature.dtype == "uint16"
 
 
+def test_rows_say_which_tokens_are_mostly_lower_case(built, corpora, simulated_fasta):
+    letters = dict(record.split("\n", 1) for record in simulated_fasta.read_text().split(">")[1:])
+    letters = {chrom: lines.replace("\n", "") for chrom, lines in letters.items()}
+    tokens = corpora["bpe-600"].encoder.tokens
+    n_true = 0
+    for row in load_dataset(str(built), split="test"):
+        position = row["start"]
+        for token, soft_masked in zip(row["input_ids"], row["soft_masked"], strict=True):
+            spelled = letters[row["chrom"]][position : position + len(tokens[token])]
+            assert spelled.upper() == tokens[token]
+            assert soft_masked == (2 * sum(letter.islower() for letter in spelled) > len(spelled))
+            position += len(spelled)
+            n_true += soft_masked
+    assert n_true > 100
+
+
+def test_a_genome_without_lower_case_has_no_column_for_it(simulated_fasta, tmp_path):
+    (tmp_path / "upper.fa").write_text("".join(
+        line if line.startswith(">") else line.upper() for line in simulated_fasta.read_text().splitlines(True)
+    ))
+    corpus = TokenizedGenome.build(ReferenceGenome(tmp_path / "upper.fa"), KmerEncoder(4), tmp_path / "corpus")
+    assert corpus.facts.n_soft_masked is None
+    folder = build_genome_windows(corpus.path, tmp_path / "windows")
+    assert "soft_masked" not in load_dataset(str(folder), split="train").column_names
+    assert "soft_masked" not in (folder / "README.md").read_text()
+
+
 def test_windows_never_cross_an_n_run(built, simulated_fasta):
     genome = ReferenceGenome(simulated_fasta)
     spans = {chrom: genome.segments(chrom) for chrom in genome.chromosomes}

@@ -100,7 +100,7 @@ def test_two_datasets_in_one_cache_do_not_hand_out_each_others_rows(corpora, pro
     ]
     assert "shuffled" in columns[0]
     assert "tss" in columns[1]
-    assert columns[2] == {"chrom", "start", "end", "input_ids"}
+    assert columns[2] == {"chrom", "start", "end", "input_ids", "soft_masked"}
 
 
 def test_sequences_have_one_rule_in_tables(tmp_path):

@@ -54,6 +54,8 @@ def few_windows(merges, folder, n_bp):
     """Make the windows of so many bases, one of 1,500 or so, and a tokenizer; return fields of a recipe."""
     with mock.patch.dict(os.environ, {"GROVER_CACHE": str(folder / "cache")}):
         bases = "".join(np.random.default_rng(0).choice([*"ACGT"], n_bp))
+        # Repeats are lower case; tokens are the same.
+        bases = bases[: n_bp // 3].lower() + bases[n_bp // 3 :]
         (folder / "few.fa").write_text(f">few\n{bases}\n")
         TokenizedGenome.build(ReferenceGenome(folder / "few.fa"), GenomeEncoder(merges), folder / "corpus")
         prepare(plan(folder / "corpus", split_by="window"), folder / "windows")

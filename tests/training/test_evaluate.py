@@ -85,8 +85,12 @@ def test_the_scores_of_the_model_are_those_of_its_training(found, trained):
 
 def test_both_baselines_stand_beside_the_model_with_intervals(found):
     content = read_metrics(found)
+    names = (
+        "perplexity", "perplexity_at_mask", "accuracy", "bits_per_base", "accuracy_top_10_percent",
+        "perplexity_in_repeats", "perplexity_outside_repeats",
+    )
     for scores in (content, *content.baselines.values()):
-        for name in ("perplexity", "perplexity_at_mask", "accuracy", "bits_per_base", "accuracy_top_10_percent"):
+        for name in names:
             low, high = scores.ci95[name]
             assert low < scores.metrics[name] < high
         assert np.shape(scores.ci95["accuracy_top_k"]) == (60, 2)
@@ -218,7 +222,8 @@ def test_data_that_cannot_be_judged_are_refused(judge, inputs, simulated_fasta, 
         judge(dataset=without)
 
     def lengthen(splits):
-        longer = Dataset.from_list([splits["test"][0] | {"input_ids": [7] * 511}], splits["test"].features)
+        long = {"input_ids": [7] * 511, "soft_masked": [False] * 511}
+        longer = Dataset.from_list([splits["test"][0] | long], splits["test"].features)
         return splits | {"test": longer}
 
     with pytest.raises(InputError, match="A window has 511 tokens; .* has 512 positions, so it takes 510"):

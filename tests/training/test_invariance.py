@@ -33,10 +33,13 @@ LAYOUTS = {(1, 1): 8, (1, 4): 2, (2, 1): 4, (2, 2): 2}
 # One batch in other pieces differs in the last bits of float32 (1e-7), and AdamW divides by the root of the
 # second moment, which makes more of it where gradients are small. A loss that is scaled wrongly is off by 2.
 LOSS_TOLERANCE, NORM_TOLERANCE, WEIGHTS_TOLERANCE = 1e-6, 1e-5, 1e-5
-VERBS = {"pretrain": "pretrain", "begun": "pretrain", "finetune": "finetune"}
-"""Of the kinds of trainings; `begun` is a pretraining that begins with what pairs of tokens say."""
-BEGUN_LAYOUTS = ((1, 1), (2, 2))
-TIMES = {"pretrain": 1, "begun": 10, "finetune": 1}
+VERBS = {"pretrain": "pretrain", "begun": "pretrain", "weighted": "pretrain", "finetune": "finetune"}
+"""Of the kinds of trainings; `begun` is a pretraining that begins with what pairs of tokens say, `weighted` one in
+which repeats count less."""
+FEW_LAYOUTS = ((1, 1), (2, 2))
+"""Of `begun` and `weighted`."""
+REPEAT_WEIGHT = 0.1
+TIMES = {"pretrain": 1, "begun": 10, "weighted": 1, "finetune": 1}
 """By how much more a kind may differ: a start of counts has larger weights and logits."""
 
 
@@ -72,8 +75,9 @@ def runs(windows, sequences, tmp_path_factory):
     for layout, at_once in LAYOUTS.items():
         # Masks so thin that many a device has none.
         trainings["pretrain", layout] = {**common, **windows, "max_steps": N_STEPS, "p_select": 0.005}
-        if layout in BEGUN_LAYOUTS:
+        if layout in FEW_LAYOUTS:
             trainings["begun", layout] = {**common, **windows, **COUNTS, "max_steps": N_STEPS}
+            trainings["weighted", layout] = {**trainings["pretrain", layout], "repeat_weight": REPEAT_WEIGHT}
         trainings["finetune", layout] = {
             **common, "dataset": sequences, "model": str(folder / "pretrain-1x1" / "model"), "epochs": 1,
             "seeds": [0],
@@ -94,9 +98,10 @@ def runs(windows, sequences, tmp_path_factory):
     return {which: Path(changes["output"]) for which, changes in trainings.items()}
 
 
-def plain_training(inputs):
+def plain_training(inputs, repeat_weight=1.0):
     """The same pretraining as a loop over torch alone: losses, norms, weights."""
-    windows = load_dataset(inputs["dataset"], split="train")["input_ids"]
+    rows = load_dataset(inputs["dataset"], split="train")
+    windows, soft_masked = rows["input_ids"], rows["soft_masked"]
     transformers.set_seed(0)
     model = BertForMaskedLM(grover_config(609, "tiny", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.0)
@@ -111,8 +116,13 @@ def plain_training(inputs):
         examples = [(windows[number], epoch, number) for number in numbers]
         batch = masked_batch(examples, vocab_size=609, seed=0, p_select=0.005, p_mask=0.8, p_random=0.1)
         labels = batch.pop("labels")
-        scores = model(**batch).logits[labels != -100]
-        loss = torch.nn.functional.cross_entropy(scores, labels[labels != -100])
+        scores = model(**batch).logits
+        counts, weighted = 0.0, 0.0
+        for row, column in (labels != -100).nonzero().tolist():
+            weight = repeat_weight if soft_masked[numbers[row]][column - 1] else 1.0
+            counts += weight
+            weighted -= weight * torch.log_softmax(scores[row, column], 0)[labels[row, column]]
+        loss = weighted / counts
         optimizer.zero_grad()
         loss.backward()
         norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
@@ -121,18 +131,31 @@ def plain_training(inputs):
     return losses, norms, model.state_dict()
 
 
-def test_the_trainer_does_what_a_plain_loop_does(runs, windows):
-    losses, norms, after = plain_training(windows)
-    run = runs["pretrain", (1, 1)]
+@pytest.mark.parametrize(("kind", "repeat_weight"), [("pretrain", 1.0), ("weighted", REPEAT_WEIGHT)])
+def test_the_trainer_does_what_a_plain_loop_does(runs, windows, kind, repeat_weight):
+    losses, norms, after = plain_training(windows, repeat_weight)
+    run = runs[kind, (1, 1)]
     np.testing.assert_allclose(logged(run, "loss"), losses, rtol=LOSS_TOLERANCE)
     np.testing.assert_allclose(logged(run, "grad_norm"), norms, rtol=NORM_TOLERANCE)
     trained = weights(run)
     assert largest_difference(trained, {name: after[name] for name in trained}) < WEIGHTS_TOLERANCE
 
 
+def test_repeats_that_count_less_are_another_training_and_the_same_evaluation(runs):
+    plain, weighted = (runs[kind, (1, 1)] for kind in ("pretrain", "weighted"))
+    assert not np.allclose(logged(plain, "loss"), logged(weighted, "loss"), rtol=1e-4)
+    for scores in (report_of(plain)["metrics"], report_of(weighted)["metrics"]):
+        share = scores["share_in_repeats"]
+        assert 0 < share < 1
+        parts = share * np.log(scores["perplexity_in_repeats"])
+        parts += (1 - share) * np.log(scores["perplexity_outside_repeats"])
+        np.testing.assert_allclose(np.exp(parts), scores["perplexity"], rtol=1e-6)
+    assert report_of(plain)["metrics"]["n_masked"] == report_of(weighted)["metrics"]["n_masked"]
+
+
 @pytest.mark.parametrize(
     ("kind", "layout"),
-    [(kind, layout) for kind in VERBS for layout in (BEGUN_LAYOUTS if kind == "begun" else LAYOUTS)
+    [(kind, layout) for kind in VERBS for layout in (FEW_LAYOUTS if kind in ("begun", "weighted") else LAYOUTS)
      if layout != (1, 1)],
 )
 def test_a_batch_gives_the_same_steps_and_scores_however_it_is_shared(runs, kind, layout):

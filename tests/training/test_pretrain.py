@@ -1,14 +1,18 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from datasets import Dataset, concatenate_datasets
+import yaml
+from datasets import Dataset, concatenate_datasets, load_dataset
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM, pipeline
 
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED
+from tests.oracles import masked_batch
 from tests.training.launches import largest_difference, logged, weights, windows_like
 from training.pretrain import nll_and_rank, pretrain
 from training.runs.launch import batch_shape
@@ -83,7 +87,8 @@ def test_windows_without_a_test_split_are_refused(recipe, inputs, tmp_path):
 def test_windows_longer_than_the_model_are_refused(recipe, inputs, tmp_path, name):
     def lengthen(splits):
         split = splits[name]
-        longer = Dataset.from_list([split[0] | {"input_ids": [7] * 511}], split.features)
+        long = {"input_ids": [7] * 511, "soft_masked": [False] * 511}
+        longer = Dataset.from_list([split[0] | long], split.features)
         return splits | {name: concatenate_datasets([split, longer])}
 
     with pytest.raises(InputError, match=f"{name}: a window has 511 tokens; a model of 512 positions takes 510"):
@@ -183,3 +188,60 @@ def test_rank_counts_likelier_tokens_and_nll_is_the_cross_entropy():
 def test_ties_count_against_the_model():
     logits = torch.zeros(1, 1, 5)
     assert nll_and_rank(logits, torch.tensor([[2]]))[0, 0, 1] == 4
+
+
+def test_a_weighted_loss_is_the_weighted_sum_over_the_weights_of_the_global_batch():
+    rng = np.random.default_rng(0)
+    logits = torch.tensor(rng.normal(size=(2, 7, 11)), dtype=torch.float32)
+    labels = torch.tensor(rng.integers(0, 11, (2, 7)))
+    labels[0, :3] = labels[1, 5] = IGNORED
+    weights = torch.tensor(rng.random((2, 7)), dtype=torch.float32) * (labels != IGNORED)
+    weighted, counts = 0.0, 0.0
+    for row, column in (labels != IGNORED).nonzero().tolist():
+        nll = -torch.log_softmax(logits[row, column], 0)[labels[row, column]]
+        weighted, counts = weighted + weights[row, column] * nll, counts + weights[row, column]
+    outputs = SimpleNamespace(logits=logits)
+    torch.testing.assert_close(global_cross_entropy(outputs, labels, weights=weights), weighted / counts)
+    torch.testing.assert_close(global_cross_entropy(outputs, labels, 50.0, weights=weights), weighted / 50)
+    # Logits of the labelled alone are what a training has.
+    of_labelled = SimpleNamespace(logits=logits[labels != IGNORED])
+    torch.testing.assert_close(global_cross_entropy(of_labelled, labels, weights=weights), weighted / counts)
+    assert global_cross_entropy(outputs, labels, torch.tensor(0.0), weights=weights * 0) == 0
+
+
+def test_a_weight_of_repeats_wants_windows_that_know_them(recipe, inputs, tmp_path):
+    def forget(splits):
+        return {name: rows.remove_columns("soft_masked") for name, rows in splits.items()}
+
+    folder = windows_like(tmp_path / "windows", inputs, forget)
+    with pytest.raises(InputError, match=r"repeat_weight is 0\.1, but .*windows.* does not say which tokens"):
+        pretrain(recipe(dataset=folder, repeat_weight=0.1))
+    assert not (tmp_path / "run").exists()
+    # Without it they are as good as before, and say nothing of repeats.
+    assert "perplexity_in_repeats" not in pretrain(recipe(dataset=folder)).metrics
+    with pytest.raises(InputError, match="repeat_weight is -1.0; it is 0 or more"):
+        recipe(repeat_weight=-1)
+
+
+def test_scores_of_repeats_are_those_of_their_masked_tokens(recipe, inputs):
+    scores = pretrain(recipe()).metrics
+    run = Path(recipe().output)
+    rows = load_dataset(inputs["dataset"], split="test")
+    chosen = np.linspace(0, len(rows) - 1, 8).astype(int).tolist()
+    model = AutoModelForMaskedLM.from_pretrained(run / "model").eval()
+    content = yaml.safe_load((run / "recipe.yaml").read_text())
+    rates = {name: content[name] for name in ("seed", "p_select", "p_mask", "p_random")}
+    nll = {False: [], True: []}
+    for number, row in enumerate(chosen):
+        batch = masked_batch([(rows[row]["input_ids"], 0, number)], vocab_size=609, **rates)
+        labels = batch.pop("labels")
+        with torch.no_grad():
+            logits = model(**batch).logits[0]
+        for column in (labels[0] != IGNORED).nonzero()[:, 0].tolist():
+            soft_masked = rows[row]["soft_masked"][column - 1]
+            nll[soft_masked].append(-torch.log_softmax(logits[column], 0)[labels[0, column]].item())
+    for name, soft_masked in (("in_repeats", True), ("outside_repeats", False)):
+        expected = np.exp(np.mean(nll[soft_masked]))
+        np.testing.assert_allclose(scores[f"perplexity_{name}"], expected, rtol=1e-4)
+    share = len(nll[True]) / (len(nll[True]) + len(nll[False]))
+    np.testing.assert_allclose(scores["share_in_repeats"], share)

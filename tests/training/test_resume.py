@@ -351,8 +351,8 @@ def test_a_number_that_is_not_finite_ends_a_run_and_names_step_and_windows(
             batches.append(list(zip(windows.epochs.tolist(), windows.examples.tolist(), strict=True)))
             return super().__call__(windows)
 
-    def spoilt(outputs, labels, num_items_in_batch=None):
-        loss = global_cross_entropy(outputs, labels, num_items_in_batch)
+    def spoilt(outputs, labels, num_items_in_batch=None, weights=None):
+        loss = global_cross_entropy(outputs, labels, num_items_in_batch, weights=weights)
         spoilt.calls += 1
         if spoilt.calls != 8 * a_step:
             return loss

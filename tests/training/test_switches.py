@@ -83,6 +83,19 @@ def test_windows_of_any_lengths_go_without_padding_however_a_batch_is_shared(tra
 
 
 @NEEDS_5
+@pytest.mark.parametrize("per_device_batch_size", [4, 2])
+def test_repeats_count_as_little_without_padding(trained, per_device_batch_size):
+    losses, _, scores = trained(repeat_weight=0.2)
+    assert not np.allclose(losses, trained()[0], **SAME)
+    shared, _, without_padding = trained(
+        repeat_weight=0.2, padding_free=True, per_device_batch_size=per_device_batch_size
+    )
+    np.testing.assert_allclose(shared, losses, **SAME)
+    name = "perplexity_in_repeats"
+    np.testing.assert_allclose(without_padding[name], scores[name], rtol=1e-5)
+
+
+@NEEDS_5
 def test_windows_in_a_row_see_only_themselves():
     rng = np.random.default_rng(0)
     lengths = np.array([7, 1, 30, 12])

@@ -31,6 +31,7 @@ class PaddingFreeCollator:
         """Return what a model takes with flash attention, or with `SDPA`.
 
         input_ids, position_ids and labels, each (1, T), int64: the windows one after another.
+        loss_weights, (1, T), float32, where the `MaskingCollator` gives them.
         cu_seq_lens_q and cu_seq_lens_k, (B + 1,), int32: where each window begins, and the end.
         max_length_q and max_length_k: length of the longest.
         """
@@ -41,6 +42,7 @@ class PaddingFreeCollator:
         cu_seq_lens, max_length = torch.from_numpy(borders.astype(np.int32)), int(lengths.max())
         return {
             "input_ids": input_ids[None], "labels": labels[None],
+            **self.padded.weigh(windows, borders, labels[None]),
             "position_ids": torch.from_numpy(positions)[None],
             "cu_seq_lens_q": cu_seq_lens, "cu_seq_lens_k": cu_seq_lens,
             "max_length_q": max_length, "max_length_k": max_length,

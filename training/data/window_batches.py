@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from grover_hf.corpus.soft_mask import looked_up
 from grover_hf.corpus.window_store import WindowStore
 from grover_hf.masking import Windows
 
@@ -41,6 +42,18 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
         windows = self[int(np.argmax(self.lengths))]
         return windows.input_ids[windows.starts[0] : windows.ends[0]]
 
+    def soft_masked(self, examples: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+        """Return which tokens of a padded batch are soft-masked, shape (n,); None if nobody knows.
+
+        Args:
+            examples: Number of each token's window in the dataset, shape (n,).
+            columns: Its place in the row, behind [CLS], shape (n,).
+        """
+        if self.store.soft_mask is None:
+            return None
+        rows = examples if self._rows is None else self._rows[examples]
+        return looked_up(self.store.soft_mask, self.store.borders[rows] + columns - 1)
+
     def __getitem__(self, key: int) -> Windows:
         return self.__getitems__([key])
 
@@ -49,7 +62,8 @@ class WindowDataset(torch.utils.data.Dataset[Windows]):
         epochs, examples = np.divmod(np.array(keys), len(self))
         rows = examples if self._rows is None else self._rows[examples]
         borders = self.store.borders
-        return Windows(self.store.input_ids, borders[rows], borders[rows + 1], epochs, examples)
+        starts, ends = borders[rows], borders[rows + 1]
+        return Windows(self.store.input_ids, starts, ends, epochs, examples, self.store.soft_mask)
 
 
 class WholeBatches(torch.utils.data.Sampler[int]):

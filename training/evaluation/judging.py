@@ -158,18 +158,21 @@ def judge(
     for batch, numbers in _batches(windows, collator, passes, batch_size):
         input_ids, is_masked, true = _as_arrays(batch)
         seen = seen_at(input_ids, is_masked)
-        parts.append((true, seen.centre == MASK_ID, numbers[np.nonzero(is_masked)[0]]))
+        rows, columns = np.nonzero(is_masked)
+        soft_masked = windows.soft_masked(numbers[rows], columns)
+        known = [] if soft_masked is None else [soft_masked]
+        parts.append((true, seen.centre == MASK_ID, numbers[rows], *known))
         log_p = model.log_probabilities(batch, bf16=bf16)
         # Rows of embeddings that no token has are left out.
         tallies[MODEL].add(log_p[:, : collator.vocab_size], true)
         for name, baseline in baselines.items():
             tallies[name].add(baseline.log_probabilities(seen), true)
-    true, hidden, window = (np.concatenate(column) for column in zip(*parts, strict=True))
+    true, hidden, window, *known = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not true.size:
         raise InputError(f"No token of {len(windows)} windows was masked: take more --windows or --passes.")
     resamples = WindowResamples(window, len(windows), rng=np.random.default_rng(collator.seed))
     types = {name: per_token(tallies[name], true, window, resamples) for name in (MODEL, NEIGHBOURS)}
-    return Judged(tallies, true, hidden, resamples, types)
+    return Judged(tallies, true, hidden, resamples, types, known[0] if known else None)
 
 
 def _batches(

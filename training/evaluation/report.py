@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from grover_hf._internals.files import atomic_write
 from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
-from grover_hf.metrics.masked_token import masked_token_metrics
+from grover_hf.metrics.masked_token import by_repeat, masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
 from grover_hf.metrics.report import Difference, EvaluationReport, Scores, TypeAccuracy, TypesSummary
 from grover_hf.metrics.window_bootstrap import WindowResamples, interval
@@ -45,6 +45,8 @@ class Judged(NamedTuple):
     resamples: WindowResamples
     types: dict[str, PerToken]
     """By predictor, of the model and the neighbour counts."""
+    soft_masked: NDArray[np.bool_] | None
+    """Which of them are in soft-masked repeats, shape (n_masked,); None if nobody knows."""
 
 
 class Scored(NamedTuple):
@@ -175,11 +177,16 @@ def _scores(
         "share_of_vocabulary": (perplexity / (len(token_lengths) - N_SPECIAL)).tolist(),
         "bits_per_base": interval(bits_per_base[:, 0]).tolist(),
     }
-    if hidden.any():
-        metrics["perplexity_at_mask"] = float(np.exp(nll[hidden].mean(dtype=np.float64)))
-        drawn = resamples.sums(hidden)
-        lost = np.divide(resamples.sums(hidden * nll), drawn, out=np.full_like(drawn, np.nan), where=drawn > 0)
-        ci95["perplexity_at_mask"] = interval(np.exp(lost)[:, 0]).tolist()
+    metrics |= by_repeat(nll, rank, judged.soft_masked)
+    chosen = {"at_mask": hidden}
+    if judged.soft_masked is not None:
+        chosen |= {"in_repeats": judged.soft_masked, "outside_repeats": ~judged.soft_masked}
+    for name, some in chosen.items():
+        if some.any():
+            metrics[f"perplexity_{name}"] = float(np.exp(nll[some].mean(dtype=np.float64)))
+            drawn = resamples.sums(some)
+            lost = np.divide(resamples.sums(some * nll), drawn, out=np.full_like(drawn, np.nan), where=drawn > 0)
+            ci95[f"perplexity_{name}"] = interval(np.exp(lost)[:, 0]).tolist()
     return Scores(metrics=metrics, ci95=ci95)
 
 

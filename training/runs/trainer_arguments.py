@@ -18,6 +18,7 @@ _RANGES: dict[str, tuple[int, float]] = {
     **dict.fromkeys(("epochs", "max_tokens", "eval_windows"), (1, math.inf)),
     **dict.fromkeys(("learning_rate", "adam_epsilon", "weight_decay", "max_grad_norm"), (0, math.inf)),
     **dict.fromkeys(("warmup_steps", "workers", "save_steps", "lora_rank"), (0, math.inf)),
+    "repeat_weight": (0, math.inf),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "dropout"), (0, 1)),
     **dict.fromkeys(("seed", "seeds"), (0, 1 << 32)),
 }
