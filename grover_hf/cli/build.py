@@ -29,8 +29,15 @@ def _require_own_packages() -> None:
 
 @build.command("genome-windows")
 def genome_windows(
-    corpus: Corpus,
+    corpus: Annotated[
+        list[str],
+        typer.Option(help="a tokenized genome, made by grover tokenize; of several, each by a name: human=FOLDER"),
+    ],
     output: DatasetFolder,
+    weight: Annotated[
+        list[str],
+        typer.Option(help="human=1: the share of its train windows, beside the largest weight; 1 if not given"),
+    ] = [],  # noqa: B006 - typer's way of options that may stand several times
     tilings: Annotated[int, typer.Option(min=1, help="how often the genome is cut")] = 1,
     split_by: Annotated[
         str, typer.Option(help="block: no test sequence is seen in training; or window, as in the paper")
@@ -41,10 +48,13 @@ def genome_windows(
     seed: Annotated[int, typer.Option(min=0, help="seed of the window lengths and the split")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut a tokenized genome into windows for pretraining."""
+    """Cut tokenized genomes into windows for pretraining."""
     from dataset_builders.genome_windows.builder import plan
 
-    made = plan(corpus, tilings=tilings, seed=seed, split_by=split_by, block_bp=block_bp)
+    made = plan(
+        _one_or_named(corpus), tilings=tilings, seed=seed, split_by=split_by, block_bp=block_bp,
+        weights=_weights(weight) or None,
+    )
     _build(made, output, overwrite)
 
 
@@ -211,6 +221,40 @@ def classification(
         seed=seed,
     )
     _build(made, output, overwrite)
+
+
+def _one_or_named(corpora: list[str]) -> Path | dict[str, Path]:
+    """Return the folder of a tokenized genome, or those of several by name."""
+    if len(corpora) == 1 and ("=" not in corpora[0] or Path(corpora[0]).exists()):
+        return Path(corpora[0])
+    return {name: Path(folder) for name, folder in _pairs(corpora, "--corpus", "human=FOLDER").items()}
+
+
+def _weights(words: list[str]) -> dict[str, float]:
+    from grover_hf.errors import InputError
+
+    weights = {}
+    for name, word in _pairs(words, "--weight", "human=1").items():
+        try:
+            weights[name] = float(word)
+        except ValueError:
+            raise InputError(f"--weight {name}={word}: {word!r} is not a number.") from None
+    return weights
+
+
+def _pairs(words: list[str], option: str, example: str) -> dict[str, str]:
+    """Return names and values of an option that may stand several times."""
+    from grover_hf.errors import InputError
+
+    pairs: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{option} is {word}; of several genomes each has a name: {option} {example}.")
+        if name in pairs:
+            raise InputError(f"{option} names {name} twice.")
+        pairs[name] = value
+    return pairs
 
 
 def _given(**options: Any) -> dict[str, Any]:

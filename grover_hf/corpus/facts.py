@@ -18,6 +18,19 @@ _NAME = "facts.json"
 
 
 @dataclass(frozen=True, kw_only=True)
+class GenomeOfSeveral:
+    """One of the genomes of a dataset that has several."""
+
+    corpus: CorpusFacts
+    weight: float
+    """As it was given; the share of its train windows that are rows is this over the largest of all genomes."""
+    splits: dict[str, int]
+    """Rows, by split."""
+    block_bp: int | None = None
+    """Bases of a block, where rows are split by block."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
     """A configuration of a dataset: what it is, what it was made from, and how many rows came of it."""
 
@@ -39,7 +52,9 @@ class DatasetFacts:
     subset: str | None = None
     """The task of a benchmark that has several."""
     corpus: CorpusFacts | None = None
-    """The tokenized genome that it was made from."""
+    """The tokenized genome that it was made from; None if there is none, or there are several."""
+    genomes: dict[str, GenomeOfSeveral] | None = None
+    """Several tokenized genomes that it was made from, by the name that rows have of them."""
     n_given: int | None = None
     """Rows before any was dropped."""
     dropped: dict[str, int] | None = None
@@ -53,15 +68,17 @@ class DatasetFacts:
         return self.subset or self.dataset
 
     @property
-    def genome(self) -> GenomeFacts:
-        """The genome that the rows are of.
+    def genomes_by_name(self) -> dict[str, GenomeFacts]:
+        """The genomes that the rows are of, by name; a single one has the name "".
 
         Raises:
             InputError: If they were not made from a tokenized genome.
         """
+        if self.genomes is not None:
+            return {name: genome.corpus.genome for name, genome in self.genomes.items()}
         if self.corpus is None:
             raise InputError(f"{self.dataset} ({self.config}) was not made from a tokenized genome.")
-        return self.corpus.genome
+        return {"": self.corpus.genome}
 
     def require_vocabulary(self, sha256: str, *, what: str, other: str) -> None:
         """Raise `InputError` if the rows have no token ids, or those of another vocabulary.

@@ -53,6 +53,8 @@ class DatasetIdentity:
     """Digest of the Parquet files; None as for the builder."""
     vocabulary_sha256: str | None
     genome: GenomeFacts | None = None
+    genomes: dict[str, GenomeFacts] | None = None
+    """Of rows of several genomes, by name."""
     retokenized: bool | None = None
     """Whether the model's own tokenizer read the sequences again."""
 
@@ -60,9 +62,10 @@ class DatasetIdentity:
     def of_facts(cls, facts: DatasetFacts, *, retokenized: bool | None = None) -> "DatasetIdentity":
         """Return the identity of a configuration that `grover build` made."""
         genome = None if facts.corpus is None else facts.corpus.genome
+        genomes = None if facts.genomes is None else facts.genomes_by_name
         return cls(
             name=facts.dataset, builder=facts.builder, config=facts.config, sha256=facts.sha256,
-            vocabulary_sha256=facts.vocabulary_sha256, genome=genome, retokenized=retokenized,
+            vocabulary_sha256=facts.vocabulary_sha256, genome=genome, genomes=genomes, retokenized=retokenized,
         )
 
 

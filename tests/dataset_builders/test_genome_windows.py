@@ -231,7 +231,7 @@ def test_a_split_that_cannot_be_made_is_refused(corpora, tmp_path, options, mess
 
 
 def test_the_verb_takes_the_split_and_says_what_it_left_out(corpora, tmp_path, capsys):
-    genome_windows(corpora["bpe-600"].path, tmp_path / "w", split_by="block", block_bp=20_000)
+    genome_windows([str(corpora["bpe-600"].path)], tmp_path / "w", split_by="block", block_bp=20_000)
     facts = read_facts(tmp_path / "w", "bpe-600.by-block")
     n_dropped = facts.n_given - sum(facts.splits.values())
     assert f"across a border between train and test {n_dropped}\n" in capsys.readouterr().out

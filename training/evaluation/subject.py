@@ -49,14 +49,18 @@ class WindowsConfig:
         if name not in stores or not len(stores[name]):
             raise InputError(f"{self.folder} ({self.config}) has no split {name}; it has {', '.join(stores)}.")
         shards = split_files(self.folder, self.facts)[name]
-        table = pq.ParquetDataset(shards).read(["chrom", "start", "end"]).to_pandas()
+        of_several = ["genome"] if self.facts.genomes is not None else []
+        table = pq.ParquetDataset(shards).read([*of_several, "chrom", "start", "end"]).to_pandas()
+        if of_several:
+            # Two genomes may have a chromosome of one name.
+            table["chrom"] = table["genome"] + ":" + table["chrom"]
         places = Places(*(table[column].to_numpy() for column in ("chrom", "start", "end")))
         return PlacedWindows(stores[name], places)
 
     @property
-    def genome_sha256(self) -> str:
-        """The digest of the genome that the windows are of."""
-        return self.facts.genome.sha256
+    def genome_sha256(self) -> dict[str, str]:
+        """The digest of each genome that the windows are of, by name."""
+        return {name: genome.sha256 for name, genome in self.facts.genomes_by_name.items()}
 
 
 @dataclass(frozen=True)
