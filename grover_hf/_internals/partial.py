@@ -39,20 +39,16 @@ class PartialArrays:
 
     def __contains__(self, name: str) -> bool:
         """Say whether a part is there."""
-        return (self.folder / f"{name}.npz").exists()
+        return self.path(name).exists()
+
+    def path(self, name: str) -> Path:
+        """Return the file of a part."""
+        return self.folder / f"{name}.npz"
 
     def save(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of a part."""
-        with atomic_write(self.folder / f"{name}.npz") as beside, open(beside, "wb") as file:
+        with atomic_write(self.path(name)) as beside, open(beside, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-
-    def array(self, name: str, key: str) -> NDArray[Any]:
-        """Return one array of a part that is there, and read no other.
-
-        Raises:
-            InputError: If it is damaged.
-        """
-        return self._read(name, [key])[key]
 
     def load(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of a part that is there.
@@ -60,19 +56,11 @@ class PartialArrays:
         Raises:
             InputError: If it is damaged.
         """
-        return self._read(name, None)
+        return read_arrays(self.path(name))
 
     def remove(self) -> None:
         """Remove all parts: the output is whole."""
         shutil.rmtree(self.folder)
-
-    def _read(self, name: str, keys: list[str] | None) -> dict[str, NDArray[Any]]:
-        path = self.folder / f"{name}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return {key: file[key] for key in (file.files if keys is None else keys)}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is damaged ({error}); remove {self.folder} and begin anew.") from error
 
     def _require_same(self, what: Mapping[str, object], *, overwrite: bool) -> None:
         try:
@@ -93,3 +81,16 @@ class PartialArrays:
                 f"now {what.get(differing)}). Run it as before, name another --output, or say --overwrite."
             )
         shutil.rmtree(self.folder)
+
+
+def read_arrays(path: Path, keys: list[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, or those named and no other.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in (file.files if keys is None else keys)}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged ({error}); remove {path.parent} and begin anew.") from error

@@ -13,6 +13,8 @@ JOINERS = {
     "embeddings": "grover_hf.inference.embeddings.writing",
     "tokenized genome": "grover_hf.corpus.corpus_shards",
     "tokens of regions": "grover_hf.corpus.region_table",
+    "tracks": "grover_hf.tracks.writing",
+    "variant scores": "grover_hf.variants.scoring",
 }
 """Where `join_shards` of each kind of output is: beside its writer."""
 

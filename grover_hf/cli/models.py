@@ -81,10 +81,11 @@ def score_variants(
     allow_mismatches: Annotated[
         bool, typer.Option("--allow-mismatches", help="go on if over 1 % of references differ from the genome")
     ] = False,
+    shard: ShardText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score variants by how likely a model finds both alleles; a stopped run goes on."""
-    from grover_hf.variants.scoring import ScorePlan
+    from grover_hf.variants.scoring import Scored, ScorePlan
     from grover_hf.variants.scoring import score_variants as score
 
     plan = ScorePlan(
@@ -92,7 +93,10 @@ def score_variants(
         embedding=embedding, neighbours=neighbours, classifier=classifier, classifier_bp=classifier_bp,
         calibrate=calibrate, window_tokens=window_tokens, apart=apart, allow_mismatches=allow_mismatches,
     )
-    done = score(plan, output, overwrite=overwrite)
+    done = score(plan, output, overwrite=overwrite, shard=chosen_shard(shard))
+    if not isinstance(done, Scored):
+        print_shard(done)
+        return
     print(f"{output}: {done.n_records:,} records; alleles: {_counted(done.kinds)}; with {_counted(done.n_scored)}")
 
 
@@ -118,10 +122,11 @@ def tracks(
         str | None, typer.Option(help="the genome's name in a browser, for hub.txt: hg19 [default: the file's]")
     ] = None,
     email: Annotated[str, typer.Option(help="for hub.txt")] = "nobody@example.org",
+    shard: ShardText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write what a model says along a genome as browser tracks; a stopped run goes on."""
-    from grover_hf.tracks.writing import TrackPlan, write_tracks
+    from grover_hf.tracks.writing import TrackPlan, TracksWritten, write_tracks
 
     plan = TrackPlan(
         genome=genome, model=model, revision=revision, regions=regions,
@@ -130,7 +135,10 @@ def tracks(
         step_bp=step_bp, strands=strands, window_tokens=window_tokens, apart=apart, track_format=track_format,
         assembly=assembly, email=email,
     )
-    written = write_tracks(plan, output, overwrite=overwrite)
+    written = write_tracks(plan, output, overwrite=overwrite, shard=chosen_shard(shard))
+    if not isinstance(written, TracksWritten):
+        print_shard(written)
+        return
     for name, n_values in written.n_values.items():
         mean = written.sums[name] / n_values if n_values else 0.0
         print(f"{output}: {name}, {n_values:,} bases, mean {mean:.4g}")

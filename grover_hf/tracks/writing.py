@@ -7,20 +7,25 @@ OUTPUT/hub.txt           opens all of them in a genome browser, once the folder 
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_folder, sha256_of_files
+from grover_hf._internals.gathering import Gathered
 from grover_hf._internals.outputs import only_writer, require_not_an_input, require_writable
-from grover_hf._internals.partial import PartialArrays
+from grover_hf._internals.partial import PartialArrays, read_arrays
 from grover_hf._internals.progress import progress_bar
+from grover_hf._internals.records import plain, read_json_object, record_of
+from grover_hf._internals.shards import Origin, Shard, ShardWritten, write_shard
 from grover_hf.corpus.region_table import require_in_genome
 from grover_hf.corpus.strand_tokens import StrandTokens, strands_of
 from grover_hf.errors import InputError
@@ -47,7 +52,10 @@ from grover_hf.tracks.values import (
     tokens_over,
 )
 
+KIND = "tracks"
 FACTS, HUB = "_tracks.json", "hub.txt"
+_HELD = "_blocks.json"
+"""What a shard has beside the files of its blocks."""
 _BLOCK_BP = 1_000_000
 _SAMPLE_STRETCHES, _SAMPLE_BP = 64, 1_000
 
@@ -100,7 +108,9 @@ class TracksWritten:
     """Sum of the values, by track."""
 
 
-def write_tracks(plan: TrackPlan, output: Path, *, overwrite: bool = False) -> TracksWritten:
+def write_tracks(
+    plan: TrackPlan, output: Path, *, overwrite: bool = False, shard: Shard | None = None
+) -> TracksWritten | ShardWritten:
     """Write tracks along a genome; a stopped run goes on from OUTPUT.partial.
 
     Memory: 5 bytes a base of the longest chromosome, and some arrays of 1 Mbp.
@@ -109,31 +119,78 @@ def write_tracks(plan: TrackPlan, output: Path, *, overwrite: bool = False) -> T
         plan: Which tracks.
         output: Their folder.
         overwrite: Replace it if it holds tracks.
+        shard: Make the values of this part alone; see `_internals.shards`. Blocks of 1 Mbp stay together.
 
     Raises:
         InputError: If a file or model cannot be used, a region is not in the genome, or `output` may not be
             written.
     """
     require_not_an_input(output, [plan.genome, plan.model, *([plan.regions] if plan.regions else [])])
-    with only_writer(output):
-        require_writable_format(plan.track_format)
-        endings = [f"*{ending}" for ending in ENDINGS.values()]
-        require_writable(output, overwrite=overwrite, marker=FACTS, contents=[HUB, *endings])
-        genome = ReferenceGenome(plan.genome, plan.chromosomes)
-        blocks = _blocks(plan, genome)
-        maker = _Maker(plan, genome)
-        # Before any work: it may be refused.
-        hub = hub_text(maker.names, genome=_assembly(plan), model=plan.model, email=plan.email)
-        parts = PartialArrays(output, maker.origin, overwrite=overwrite)
-        _compute(maker, blocks, parts)
-        with atomic_folder(output) as beside:
-            written = _write_files(plan, maker, genome, blocks, parts, beside)
-            if plan.track_format == BIGWIG:
-                (beside / HUB).write_text(hub, encoding="utf-8")
-            facts = maker.origin | {"n_values": written.n_values, "sums": written.sums}
-            (beside / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    require_writable_format(plan.track_format)
+    if shard is None:
+        _require_writable(output, overwrite=overwrite)
+    genome = ReferenceGenome(plan.genome, plan.chromosomes)
+    blocks = _blocks(plan, genome)
+    maker = _Maker(plan, genome)
+    tracks = Tracks(
+        names=maker.names, track_format=plan.track_format, sizes=dict(genome.sizes),
+        hub=hub_text(maker.names, genome=_assembly(plan), model=plan.model, email=plan.email), origin=maker.origin,
+    )
+    if shard is None:
+        with only_writer(output):
+            parts = PartialArrays(output, tracks.origin, overwrite=overwrite)
+            _compute(maker, blocks, blocks, parts)
+            places = [(block, parts.path(_name(block))) for block in blocks]
+            written = _write_folder(tracks, places, output)
+            parts.remove()
+            return written
+
+    def write(path: Path, units: range) -> int:
+        mine = blocks[units.start : units.stop]
+        parts = PartialArrays(path, tracks.origin, overwrite=overwrite)
+        _compute(maker, mine, blocks, parts)
+        with atomic_folder(path) as beside:
+            for block in mine:
+                shutil.copyfile(parts.path(_name(block)), beside / f"{_name(block)}.npz")
+            held = [[block.chrom, block.start, block.end] for block in mine]
+            content = json.dumps({"tracks": plain(tracks), "blocks": held}, indent=2)
+            (beside / _HELD).write_text(content + "\n", encoding="utf-8")
         parts.remove()
-    return written
+        return len(mine)
+
+    options = {name: value for name, value in tracks.origin.items() if not name.endswith("_sha256")}
+    digests = {name: str(value) for name, value in tracks.origin.items() if name.endswith("_sha256")}
+    origin = Origin(kind=KIND, inputs=digests, options={**options, "format": plan.track_format})
+    costs = [len(block) for block in blocks]
+    return write_shard(output, shard, origin, costs=costs, write=write, suffix=".blocks", overwrite=overwrite)
+
+
+def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
+    """Write the tracks that shards of `write_tracks` make, byte for byte those without shards."""
+    require_not_an_input(output, [shards.folder])
+    _require_writable(output, overwrite=overwrite)
+    held = [(path, read_json_object(path / _HELD)) for path in shards.paths]
+    tracks = record_of(Tracks, held[0][1]["tracks"], held[0][0] / _HELD)
+    require_writable_format(tracks.track_format)
+    places = [
+        (block, path / f"{_name(block)}.npz")
+        for path, content in held
+        for block in [Interval(*row) for row in content["blocks"]]
+    ]
+    _write_folder(tracks, places, output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracks:
+    """What is written of the values of all blocks."""
+
+    names: list[str]
+    track_format: str
+    sizes: dict[str, int]
+    """Of the chromosomes, in order."""
+    hub: str
+    origin: dict[str, Any]
+    """What they follow from, for `_tracks.json`."""
 
 
 class _Maker:
@@ -176,7 +233,7 @@ class _Maker:
         ]
 
     @property
-    def origin(self) -> dict[str, object]:
+    def origin(self) -> dict[str, Any]:
         """What the tracks follow from."""
         plan, identity = self._plan, identity_of_model(self._plan.model, self._plan.revision)
         regions = sha256_of_files([plan.regions]) if plan.regions else None
@@ -226,10 +283,10 @@ class _Maker:
         return found
 
 
-def _compute(maker: _Maker, blocks: list[Interval], parts: PartialArrays) -> None:
-    """Make the values of all blocks that are not there yet."""
+def _compute(maker: _Maker, blocks: list[Interval], all_blocks: list[Interval], parts: PartialArrays) -> None:
+    """Make the values of blocks that are not there yet; components are of all blocks."""
     with progress_bar(total=sum(map(len, blocks)), what="tracks", unit="bp", scale=True) as bar:
-        maker.find_components(blocks, parts)
+        maker.find_components(all_blocks, parts)
         for chrom, of_chrom in _by_chromosome(blocks):
             strands: dict[str, StrandTokens] = {}
             for block in of_chrom:
@@ -239,24 +296,33 @@ def _compute(maker: _Maker, blocks: list[Interval], parts: PartialArrays) -> Non
                 bar.update(len(block))
 
 
-def _write_files(
-    plan: TrackPlan, maker: _Maker, genome: ReferenceGenome, blocks: list[Interval], parts: PartialArrays,
-    folder: Path,
-) -> TracksWritten:
-    n_values, sums = dict.fromkeys(maker.names, 0), dict.fromkeys(maker.names, 0.0)
+def _require_writable(output: Path, *, overwrite: bool) -> None:
+    endings = [f"*{ending}" for ending in ENDINGS.values()]
+    require_writable(output, overwrite=overwrite, marker=FACTS, contents=[HUB, *endings])
+
+
+def _write_folder(tracks: Tracks, places: list[tuple[Interval, Path]], output: Path) -> TracksWritten:
+    """Write the folder of tracks, from the files of their blocks, in the order of the genome."""
+    n_values, sums = dict.fromkeys(tracks.names, 0), dict.fromkeys(tracks.names, 0.0)
 
     def of_track(name: str) -> Iterator[tuple[Interval, NDArray[np.float32]]]:
-        for block in blocks:
-            values = parts.array(_name(block), name)
+        for block, path in places:
+            values = read_arrays(path, [name])[name]
             n_values[name] += int(np.isfinite(values).sum())
             sums[name] += float(np.nansum(values, dtype=np.float64))
             yield block, values
 
-    write = partial(write_bigwig, sizes=genome.sizes) if plan.track_format == BIGWIG else write_bedgraph
-    for name in maker.names:
-        write(folder / f"{name}{ENDINGS[plan.track_format]}", blocks=of_track(name))
-    if not any(n_values.values()):
-        raise InputError(f"No base of {plan.regions or plan.genome} has a token: there is no track.")
+    is_bigwig = tracks.track_format == BIGWIG
+    write = partial(write_bigwig, sizes=tracks.sizes) if is_bigwig else write_bedgraph
+    with atomic_folder(output) as beside:
+        for name in tracks.names:
+            write(beside / f"{name}{ENDINGS[tracks.track_format]}", blocks=of_track(name))
+        if not any(n_values.values()):
+            raise InputError(f"{output} would be empty: no base of {tracks.origin['genome']} there has a token.")
+        if is_bigwig:
+            (beside / HUB).write_text(tracks.hub, encoding="utf-8")
+        facts = tracks.origin | {"n_values": n_values, "sums": sums}
+        (beside / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return TracksWritten(n_values=n_values, sums=sums)
 
 

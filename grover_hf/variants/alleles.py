@@ -73,6 +73,14 @@ class Alleles:
         """Return some alleles of one chromosome, on its forward strand."""
         return Placed(self.starts[rows], self.refs[rows].tolist(), self.alts[rows].tolist())
 
+    def of_records(self, first: int, last: int) -> "Alleles":
+        """Return the alleles of a run of records, which are counted from 0 then."""
+        rows = slice(*np.searchsorted(self.records, [first, last]).tolist())
+        return Alleles(
+            self.records[rows] - first, self.starts[rows], self.chroms[rows], self.refs[rows], self.alts[rows],
+            self.kinds[rows],
+        )
+
     def counts(self) -> dict[str, int]:
         """Return how many alleles there are of each kind, and of those left out for each reason."""
         return dict(Counter(self.kinds.tolist()).most_common())

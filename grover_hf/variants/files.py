@@ -4,6 +4,8 @@ VCF is read and written as text, so that no field is changed on the way: only IN
 """
 
 import contextlib
+import gzip
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +19,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write
+from grover_hf._internals.shards import row_runs
 from grover_hf.errors import InputError, shorten
 from grover_hf.genome.annotations import read_table, text_lines
 from grover_hf.variants.alleles import Alleles, Records
 
 ENDINGS = (".vcf", ".vcf.gz", ".parquet", ".tsv")
+RECORDS_A_RUN = 10_000
+"""Records that stay together where several jobs make one output."""
 _NEEDED = ("chrom", "pos", "ref", "alt")
 _KIND = "kind"
 _N_FIXED = 8
@@ -42,6 +47,8 @@ class VariantFile:
     """Records of a VCF as they stand; empty for a table."""
     table: pd.DataFrame
     """Columns of a table; of a VCF chrom, pos, id, ref, alt."""
+    schema: pa.Schema
+    """Their types."""
 
     @property
     def is_vcf(self) -> bool:
@@ -54,7 +61,8 @@ class VariantFile:
         records = Records(
             one.path, one.places[some], one.chroms[some], one.positions[some], one.refs[some], one.alts[some]
         )
-        return VariantFile(records, self.header, self.lines[some], self.table.iloc[some].reset_index(drop=True))
+        table = self.table.iloc[some].reset_index(drop=True)
+        return VariantFile(records, self.header, self.lines[some], table, self.schema)
 
 
 def ending_of(path: Path) -> str:
@@ -78,9 +86,11 @@ def read_variants(path: Path) -> VariantFile:
         InputError: If it cannot be read or lacks a column, or a position is not a number.
     """
     if path.name.lower().endswith(".parquet"):
-        return _from_table(path, _read_parquet(path), [f"{path}, row {{}}"])
+        table = _read_parquet(path)
+        return _from_table(path, table.to_pandas(), table.schema.remove_metadata())
     if re.search(r"\.(tsv|csv|txt)(\.gz)?$", path.name.lower()):
-        return _from_table(path, read_table(path), [f"{path}, row {{}}"])
+        columns = read_table(path)
+        return _from_table(path, columns, _texts(columns))
     return _read_vcf(path)
 
 
@@ -105,7 +115,7 @@ def write_variants(
                 for line in _vcf_lines(file, alleles, scores, descriptions, provenance):
                     out.write((line + "\n").encode())
         elif ending == ".parquet":
-            pq.write_table(_arrow(file, alleles, scores, provenance), beside)
+            _write_parquet(beside, file, alleles, scores, provenance)
         else:
             _table_of(file, alleles, scores).to_csv(beside, sep="\t", index=False, float_format="%.6g")
 
@@ -151,25 +161,28 @@ def _read_vcf(path: Path) -> VariantFile:
     table = pd.DataFrame(dict(zip(("chrom", "pos", "id", "ref", "alt"), columns, strict=True)), dtype=object)
     places = [f"{path}, line {number}" for number, _ in body]
     records = _records(path, table, places)
-    return VariantFile(
-        records, tuple(header), tuple(line for _, line in body), table.assign(pos=records.positions)
-    )
+    table = table.assign(pos=records.positions)
+    return VariantFile(records, tuple(header), tuple(line for _, line in body), table, _texts(table))
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _texts(table: pd.DataFrame) -> pa.Schema:
+    return pa.schema([(name, pa.string()) for name in table.columns])
+
+
+def _read_parquet(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path).to_pandas()
+        return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
-def _from_table(path: Path, table: pd.DataFrame, place: Sequence[str]) -> VariantFile:
+def _from_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> VariantFile:
     if missing := [name for name in _NEEDED if name not in table.columns]:
         raise InputError(
             f"{path} has no column {missing[0]}; it has {shorten([str(name) for name in table.columns])}. A table "
             "of variants has chrom, pos (from 1, as in VCF), ref and alt."
         )
-    places = [place[0].format(row) for row in range(1, len(table) + 1)]
+    places = [f"{path}, row {row}" for row in range(1, len(table) + 1)]
     for name in ("chrom", "ref", "alt"):
         if bad := [row for row, value in enumerate(table[name].tolist()) if not isinstance(value, str)]:
             raise InputError(f"{places[bad[0]]}: {name} is {table[name].iloc[bad[0]]!r}, not text.")
@@ -178,7 +191,7 @@ def _from_table(path: Path, table: pd.DataFrame, place: Sequence[str]) -> Varian
         row = int(several.argmax())
         raise InputError(f"{places[row]}: alt is {table['alt'].iloc[row]!r}; a row has one alternative.")
     records = _records(path, table, places)
-    return VariantFile(records, (), (), table.assign(pos=records.positions))
+    return VariantFile(records, (), (), table.assign(pos=records.positions), schema)
 
 
 def _records(path: Path, table: pd.DataFrame, places: Sequence[str]) -> Records:
@@ -228,13 +241,38 @@ def _table_of(file: VariantFile, alleles: Alleles, scores: Scores) -> pd.DataFra
     return table.assign(**{_KIND: alleles.kinds}, **scores)
 
 
-def _arrow(file: VariantFile, alleles: Alleles, scores: Scores, provenance: Mapping[str, str]) -> pa.Table:
-    table = pa.Table.from_pandas(_table_of(file, alleles, scores), preserve_index=False)
-    for name in scores:
-        place = table.schema.get_field_index(name)
-        # Missing, and not a number that is none.
-        table = table.set_column(place, name, pa.array(scores[name], pa.float32(), from_pandas=True))
-    return table.replace_schema_metadata({f"grover.{name}": value for name, value in provenance.items()})
+def _write_parquet(
+    path: Path, file: VariantFile, alleles: Alleles, scores: Scores, provenance: Mapping[str, str]
+) -> None:
+    """Write a row group for each run of records: the same ones, however many jobs write them."""
+    given = [field.with_type(pa.int64()) if field.name == "pos" else field for field in file.schema]
+    added = [pa.field(_KIND, pa.string()), *(pa.field(name, pa.float32()) for name in scores)]
+    schema = pa.schema([*given, *added], {f"grover.{name}": value for name, value in provenance.items()})
+    with pq.ParquetWriter(path, schema) as writer:
+        for run in row_runs(len(file.records.chroms), RECORDS_A_RUN):
+            rows = slice(*np.searchsorted(alleles.records, [run.start, run.stop]).tolist())
+            of_run = {name: values[rows] for name, values in scores.items()}
+            part = _table_of(file.part(run.start, run.stop), alleles.of_records(run.start, run.stop), of_run)
+            # A score that is missing is null, and not a number that is none.
+            writer.write_table(pa.table(
+                [pa.array(part[field.name], field.type, from_pandas=True) for field in schema], schema=schema
+            ), row_group_size=max(1, len(part)))
+
+
+def n_header_lines(path: Path) -> int:
+    """Return how many lines a VCF file begins with before its records."""
+    with open(path, "rb") as file:
+        return sum(1 for _ in itertools.takewhile(lambda line: line.startswith(b"#"), file))
+
+
+def join_packed(paths: Sequence[Path], output: Path) -> None:
+    """Write bgzip VCF files one after another, with the header once, as one writer would have."""
+    with _open_text(output, packed=True) as out:
+        for number, path in enumerate(paths):
+            with gzip.open(path, "rb") as file:
+                for line in file:
+                    if not number or not line.startswith(b"#"):
+                        out.write(line)
 
 
 @contextlib.contextmanager

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import sha256_of_files
+from grover_hf._internals.files import atomic_write, sha256_of_files
+from grover_hf._internals.gathering import Gathered, join_lines, join_parquet
 from grover_hf._internals.outputs import only_writer, require_not_an_input
 from grover_hf._internals.partial import PartialArrays
 from grover_hf._internals.progress import progress_bar
+from grover_hf._internals.shards import Origin, Shard, ShardWritten, row_runs, write_shard
 from grover_hf.corpus.strand_tokens import StrandTokens, strands_of
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
@@ -28,11 +30,21 @@ from grover_hf.model import identity_of_model
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.variants.alleles import SNV, Alleles, Placed, checked_alleles
 from grover_hf.variants.calibration import background, pentanucleotide_classes
-from grover_hf.variants.files import read_variants, require_writable_form, write_variants
+from grover_hf.variants.files import (
+    RECORDS_A_RUN,
+    VariantFile,
+    ending_of,
+    join_packed,
+    n_header_lines,
+    read_variants,
+    require_writable_form,
+    write_variants,
+)
 from grover_hf.variants.haplotype_scores import HaplotypeScorer
 from grover_hf.variants.marginal_scores import TOKEN, MarginalScorer
 from grover_hf.variants.predictors import ModelPredictor, Predictor, tables_of_genome
 
+KIND = "variant scores"
 _STRAND_NAMES = {"+": "plus", "-": "minus"}
 _ALLELES_A_PART = 2_000
 _FEWEST_CHANGED = 8
@@ -88,7 +100,9 @@ class Scored:
     """Alleles that have each score."""
 
 
-def score_variants(plan: ScorePlan, output: Path, *, overwrite: bool = False) -> Scored:
+def score_variants(
+    plan: ScorePlan, output: Path, *, overwrite: bool = False, shard: Shard | None = None
+) -> Scored | ShardWritten:
     """Write the variants of a file with their scores; a stopped run goes on from OUTPUT.partial.
 
     Memory: the file, 200 bytes an allele, and 2.5 bytes a base of the longest chromosome.
@@ -97,29 +111,62 @@ def score_variants(plan: ScorePlan, output: Path, *, overwrite: bool = False) ->
         plan: What to score.
         output: .vcf, .vcf.gz, .parquet or .tsv.
         overwrite: Replace it if it is there.
+        shard: Write this part alone; see `_internals.shards`. Runs of 10,000 records stay together.
 
     Raises:
         InputError: If a file or model cannot be used, or `output` may not be written.
     """
     require_not_an_input(output, [plan.variants, plan.genome, plan.model])
-    with only_writer(output):
-        if output.exists() and not overwrite:
-            raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
-        strands_of(plan.strands)
-        file = read_variants(plan.variants)
-        genome = ReferenceGenome(plan.genome)
-        scorer = Scorer(plan, genome)
-        require_writable_form(file, list(scorer.descriptions), output)
-        alleles = checked_alleles(file.records, genome, allow_mismatches=plan.allow_mismatches)
-        what = scorer.provenance | {"variants_sha256": sha256_of_files([plan.variants])}
-        parts = PartialArrays(output, what, overwrite=overwrite)
-        scores = scorer.scores(alleles, parts)
-        write_variants(file, alleles, scores, scorer.descriptions, scorer.provenance, output)
+    strands_of(plan.strands)
+    if shard is None and output.exists() and not overwrite:
+        raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
+    file = read_variants(plan.variants)
+    genome = ReferenceGenome(plan.genome)
+    scorer = Scorer(plan, genome)
+    require_writable_form(file, list(scorer.descriptions), output)
+    alleles = checked_alleles(file.records, genome, allow_mismatches=plan.allow_mismatches)
+    inputs = {"variants": sha256_of_files([plan.variants]), "genome": genome.sha256()}
+
+    def write(path: Path, some: VariantFile, of_some: Alleles) -> Scored:
+        parts = PartialArrays(path, scorer.provenance | inputs, overwrite=overwrite)
+        scores = scorer.scores(of_some, parts)
+        write_variants(some, of_some, scores, scorer.descriptions, scorer.provenance, path)
         parts.remove()
-    return Scored(
-        n_records=len(file.records.chroms), kinds=alleles.counts(),
-        n_scored={name: int(np.isfinite(values).sum()) for name, values in scores.items()},
+        n_scored = {name: int(np.isfinite(values).sum()) for name, values in scores.items()}
+        return Scored(n_records=len(some.records.chroms), kinds=of_some.counts(), n_scored=n_scored)
+
+    if shard is None:
+        with only_writer(output):
+            return write(output, file, alleles)
+    runs = row_runs(len(file.records.chroms), RECORDS_A_RUN)
+
+    def write_units(path: Path, units: range) -> int:
+        first, last = (runs[units.start].start, runs[units.stop - 1].stop) if units else (0, 0)
+        return write(path, file.part(first, last), alleles.of_records(first, last)).n_records
+
+    options = {name: value for name, value in scorer.provenance.items() if name not in inputs}
+    origin = Origin(
+        kind=KIND, suffix=ending_of(output), inputs=inputs, options=options,
+        vocabulary_sha256=options.pop("vocabulary_sha256"),
     )
+    costs = [run.stop - run.start for run in runs]
+    return write_shard(output, shard, origin, costs=costs, write=write_units, overwrite=overwrite)
+
+
+def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
+    """Write the file that shards of `score_variants` make, byte for byte that without shards."""
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
+    require_not_an_input(output, [shards.folder])
+    ending = ending_of(output)
+    with atomic_write(output) as beside:
+        if ending == ".parquet":
+            join_parquet(shards.paths, beside)
+        elif ending == ".vcf.gz":
+            join_packed(shards.paths, beside)
+        else:
+            n_lines = n_header_lines(shards.paths[0]) if ending == ".vcf" else 1
+            join_lines(shards.paths, beside, n_header_lines=n_lines)
 
 
 class Scorer:

@@ -7,12 +7,14 @@ import pybigtools
 import pytest
 
 from grover_hf import DnaModel, InputError, Interval, ReferenceGenome
+from grover_hf._internals.gathering import whole_shards
+from grover_hf._internals.shards import Shard, shard_folder
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.inference.base_marginals import MaskGrid, VocabularyLetters, masked_token_probabilities
 from grover_hf.inference.genome_models import encoder_of
 from grover_hf.tracks import writing
 from grover_hf.tracks.files import hub_text, runs_of_values, write_bedgraph, write_bigwig
-from grover_hf.tracks.writing import TrackPlan, write_tracks
+from grover_hf.tracks.writing import TrackPlan, join_shards, write_tracks
 from tests.tiny_models import random_dna, save, tiny_classifier, tiny_masked_model
 
 SIZES = {"c": 700, "d": 90, "n": 30}
@@ -240,3 +242,18 @@ def test_what_cannot_be_made_is_refused(folder, plan, tmp_path, changes, message
     with pytest.raises(InputError, match=message):
         write_tracks(replace(plan, **{**changes, **files}), tmp_path / "o")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("track_format", ["bigwig", "bedgraph"])
+@pytest.mark.parametrize("count", [2, 9])
+def test_joined_shards_are_the_folder_of_one_job(plan, tmp_path, monkeypatch, track_format, count):
+    monkeypatch.setattr(writing, "_BLOCK_BP", 200)
+    plan = replace(plan, components=1, track_format=track_format)
+    write_tracks(plan, tmp_path / "whole")
+    for number in range(count):
+        write_tracks(plan, tmp_path / "o", shard=Shard(number, count))
+    join_shards(whole_shards(shard_folder(tmp_path / "o")), tmp_path / "o", overwrite=False)
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "o").iterdir())
+    for name in names:
+        assert (tmp_path / "o" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name

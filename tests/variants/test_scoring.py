@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from grover_hf import DnaModel, InputError, ReferenceGenome
+from grover_hf._internals.gathering import whole_shards
+from grover_hf._internals.shards import Shard, shard_folder
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.letters import reverse_complement
 from grover_hf.inference.genome_models import encoder_of
-from grover_hf.variants import calibration, scoring
-from grover_hf.variants.scoring import ScorePlan, score_variants
+from grover_hf.variants import calibration, files, scoring
+from grover_hf.variants.scoring import ScorePlan, join_shards, score_variants
 from tests.tiny_models import random_dna, save, tiny_classifier, tiny_masked_model
 
 SEQUENCE = random_dna(600)
@@ -256,3 +258,22 @@ def test_what_cannot_be_scored_is_refused_before_any_work(folder, plan, tmp_path
     with pytest.raises(InputError, match=message):
         score_variants(replace(plan, **changes), tmp_path / "o.vcf")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".vcf", ".vcf.gz", ".parquet", ".tsv"])
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_joined_shards_are_the_file_of_one_job(plan, tmp_path, monkeypatch, ending, count):
+    for module in (scoring, files):
+        monkeypatch.setattr(module, "RECORDS_A_RUN", 7)
+    score_variants(plan, tmp_path / f"whole{ending}")
+    output = tmp_path / f"o{ending}"
+    for number in range(count):
+        score_variants(plan, output, shard=Shard(number, count))
+    join_shards(whole_shards(shard_folder(output)), output, overwrite=False)
+    assert output.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+
+
+def test_shards_of_other_options_are_not_mixed(plan, tmp_path):
+    score_variants(plan, tmp_path / "o.vcf", shard=Shard(0, 2))
+    with pytest.raises(InputError, match="another --strands"):
+        score_variants(replace(plan, strands="+"), tmp_path / "o.vcf", shard=Shard(1, 2))
