@@ -26,9 +26,9 @@ def embed(
         Literal["mean", "cls", "token"], typer.Option(help="mean of the tokens, or [CLS]; token: a row for each")
     ] = "mean",
     format_: Annotated[Literal["parquet", "h5ad"], typer.Option("--format", help="h5ad: AnnData")] = "parquet",
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="null for regions in N")] = False,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="NaN for regions in N")] = False,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="null for regions that the genome does not have; they are listed")
+        bool, typer.Option("--skip-bad", help="NaN for regions that the genome does not have; they are listed")
     ] = False,
     rows_a_part: Annotated[int, typer.Option(min=1, help="regions of a file; a stop loses no more")] = 5_000,
     shard: ShardText = None,
@@ -48,8 +48,8 @@ def embed(
         print_shard(done)
         return
     before = f", {done.n_before:,} of them before" if done.n_before else ""
-    without = f"; {done.n_without:,} lie in N and have null" if done.n_without else ""
-    without += f"; {done.n_outside:,} are not in the genome and have null" if done.n_outside else ""
+    without = f"; {done.n_without:,} lie in N and have NaN" if done.n_without else ""
+    without += f"; {done.n_outside:,} are not in the genome and have NaN" if done.n_outside else ""
     rows = f"{done.facts.n_regions:,} {done.facts.source}"
     print(f"{output}: {rows}{before}, {done.facts.dimensions} dimensions{without}")
 

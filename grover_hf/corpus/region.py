@@ -82,7 +82,7 @@ def _opened(
     genome: ReferenceGenome | str | Path, tokenizer: Encoder | str | Path
 ) -> tuple[ReferenceGenome, GenomeEncoder | KmerEncoder]:
     genome = genome if isinstance(genome, ReferenceGenome) else ReferenceGenome(genome)
-    encoder = encoder_named(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
+    encoder = encoder_named(tokenizer)
     if not isinstance(encoder, GenomeEncoder | KmerEncoder):
         raise InputError(f"{encoder!r} is no encoder of byte pairs or k-mers.")
     return genome, encoder

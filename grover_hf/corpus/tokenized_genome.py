@@ -202,8 +202,12 @@ class TokenizedGenome:
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 
     @classmethod
-    def cached(cls, genome: str | Path, tokenizer: str | Path) -> "TokenizedGenome":
+    def cached(cls, genome: str | Path, tokenizer: Encoder | str | Path) -> "TokenizedGenome":
         """Return a FASTA file tokenized, from the cache if it was tokenized before.
+
+        Args:
+            genome: The file.
+            tokenizer: An encoder, a tokenizer folder, a merges file, or "kmer-K".
 
         Raises:
             InputError: If the FASTA file or the tokenizer cannot be used.

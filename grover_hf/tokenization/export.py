@@ -174,8 +174,10 @@ def _require_same_ids(file: Path, encoder: Encoder) -> None:
         )
 
 
-def encoder_named(name: str | Path) -> Encoder:
-    """Return the encoder of "kmer-K", or of a tokenizer folder or merges file."""
+def encoder_named(name: Encoder | str | Path) -> Encoder:
+    """Return the encoder of "kmer-K", or of a tokenizer folder or merges file; an encoder as it is."""
+    if not isinstance(name, str | Path):
+        return name
     prefix, _, k = str(name).partition("-")
     return KmerEncoder(int(k)) if prefix == "kmer" and k.isdigit() else load_encoder(name)
 

@@ -20,6 +20,7 @@ from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.inference.base_marginals import MaskedTokens, MaskGrid, masked_token_probabilities
 from grover_hf.inference.dna_model import DnaModel
+from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID
 
 _ALWAYS_MASKED = Corruption(p_kept=0.0, p_random=0.0)
@@ -65,7 +66,7 @@ class TablePredictor:
             yield MaskedTokens(some, np.exp(self._table.log_probabilities(seen_of(strand, some))))
 
 
-def tables_of_genome(genome: Path, tokenizer: Path) -> tuple[TablePredictor, TablePredictor]:
+def tables_of_genome(genome: Path, tokenizer: Encoder | Path) -> tuple[TablePredictor, TablePredictor]:
     """Return token frequency and neighbour counts of a genome, tokenized once into the cache.
 
     The weights of the neighbour counts are chosen on every twentieth stretch of 510 tokens (fewer in a small
@@ -73,7 +74,7 @@ def tables_of_genome(genome: Path, tokenizer: Path) -> tuple[TablePredictor, Tab
 
     Args:
         genome: A FASTA file.
-        tokenizer: A tokenizer folder.
+        tokenizer: An encoder, or a tokenizer folder.
     """
     corpus = TokenizedGenome.cached(genome, tokenizer)
     n_types = len(corpus.encoder.tokens)

@@ -4,7 +4,6 @@ LLR = log p(alternative) - log p(reference), in nats: higher is what the model f
 strands, or one of them. What has no score, on one of the strands asked for, is missing, never 0.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -201,9 +200,7 @@ class Scorer:
         self._predictors: dict[str, Predictor] = {"": ModelPredictor(self._dna, grid)}
         self._classifier = classifier_like(plan.classifier, self._encoder, plan.model) if plan.classifier else None
         if plan.tables:
-            with tempfile.TemporaryDirectory() as scratch:
-                self._dna.tokenizer.save_pretrained(scratch)
-                tables = tables_of_genome(plan.genome, Path(scratch))
+            tables = tables_of_genome(plan.genome, self._encoder)
             self._predictors |= dict(zip(("frequency", "neighbours"), tables, strict=True))
         self._grid = grid
 

@@ -68,7 +68,7 @@ def tree(path):
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-def test_h5ad_has_the_rows_and_vectors_of_parquet_and_nan_for_null(plan, tmp_path):
+def test_h5ad_has_the_rows_and_vectors_of_parquet(plan, tmp_path):
     write_embeddings(plan, tmp_path / "out")
     done = write_embeddings(plan, tmp_path / "out.h5ad", file_format="h5ad")
     # The column of vectors, and the files of parts, are those that others read.
@@ -80,7 +80,7 @@ def test_h5ad_has_the_rows_and_vectors_of_parquet_and_nan_for_null(plan, tmp_pat
     for name in ("chrom", "start", "end", "strand", "name", "n_tokens"):
         assert data.obs[name].tolist() == table[name].to_list()
     for row, vector in zip(data.X, table["embedding"].to_list(), strict=True):
-        np.testing.assert_array_equal(row, np.full(32, np.nan) if vector is None else vector)
+        np.testing.assert_array_equal(row, np.array(vector, np.float32))
     assert np.isnan(data.X).any(1).tolist() == [number == 7 for number in range(N_REGIONS)]
     assert data.uns["grover"] == done.facts.provenance
     assert {"model_sha256", "vocabulary_sha256", "genome_sha256", "layer", "pooling", "dtype", "version"} <= set(
@@ -253,14 +253,12 @@ def test_regions_that_the_genome_lacks_are_listed_and_shift_no_other(inputs, pla
     write_embeddings(plan, tmp_path / "good")
     table, good = (pq.read_table(tmp_path / name).to_pandas() for name in ("out", "good"))
     assert table["name"].tolist() == [line.split("\t")[3] for line in with_bad]
-    # Null in N is told from null outside by the number of tokens.
+    # NaN in N is told from NaN outside by the number of tokens.
     assert table["n_tokens"].isna().tolist() == [number in (1, 10) for number in range(26)]
     kept = table.drop([1, 10]).reset_index(drop=True)
     assert kept["n_tokens"].tolist() == good["n_tokens"].tolist()
     for ours, expected in zip(kept["embedding"], good["embedding"], strict=True):
-        assert (ours is None) == (expected is None)
-        if ours is not None:
-            np.testing.assert_allclose(ours, expected, atol=1e-6)
+        np.testing.assert_allclose(ours, expected, atol=1e-6)
     write_embeddings(replace(bad, skip_bad=True), tmp_path / "out.h5ad", file_format="h5ad")
     assert np.isnan(anndata.read_h5ad(tmp_path / "out.h5ad").X).any(1).nonzero()[0].tolist() == [1, 8, 10]
 

@@ -43,7 +43,7 @@ def require_h5ad(output: Path, *, overwrite: bool) -> None:
 def write_h5ad(parts: Sequence[Path], facts: EmbeddingFacts, path: Path) -> None:
     """Write Parquet parts of embeddings as one h5ad file.
 
-    X is float32, shape (n, H), NaN where the embedding is null; it is written some rows at a time. obs has all
+    X is float32, shape (n, H), NaN where there is no token; it is written some rows at a time. obs has all
     other columns, under the row's number. `uns["grover"]` has the provenance.
     """
     import h5py
@@ -64,11 +64,9 @@ def write_h5ad(parts: Sequence[Path], facts: EmbeddingFacts, path: Path) -> None
         for part in parts:
             with pq.ParquetFile(part) as rows:
                 for batch in rows.iter_batches(_ROWS_AT_ONCE, columns=["embedding"]):
-                    column = batch.column(0)
-                    some = np.asarray(column.flatten() if not column.null_count else column.fill_null(
-                        [np.nan] * facts.dimensions).flatten(), np.float32)
-                    vectors[first : first + len(column)] = some.reshape(len(column), facts.dimensions)
-                    first += len(column)
+                    some = batch.column(0).flatten().to_numpy().reshape(len(batch), facts.dimensions)
+                    vectors[first : first + len(batch)] = some
+                    first += len(batch)
 
 
 def _obs(table: pa.Table) -> pd.DataFrame:

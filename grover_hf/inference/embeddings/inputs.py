@@ -1,7 +1,6 @@
 """What is embedded: regions of a file, bins of a genome, or the sequences of a FASTA file, with their tokens."""
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from grover_hf.genome import Interval
 from grover_hf.genome.annotations import read_regions, require_same_names
 from grover_hf.genome.reference import choose_chromosomes
 from grover_hf.inference.dna_model import DnaModel
-from grover_hf.tokenization.export import load_encoder
+from grover_hf.inference.genome_models import encoder_of
 from grover_hf.tokenization.special_tokens import MAX_TOKENS
 
 logger = logging.getLogger(__name__)
@@ -52,9 +51,9 @@ class EmbeddingPlan:
     pooling: TablePooling = "mean"
     """mean of the tokens, or cls, see `DnaModel.embed`; or token: a row for each token."""
     allow_empty: bool = False
-    """Whether regions without a token, in N, get null; else they are an error."""
+    """Whether regions without a token, in N, get NaN; else they are an error."""
     skip_bad: bool = False
-    """Whether regions that the genome does not have get null, and are listed; else they are an error."""
+    """Whether regions that the genome does not have get NaN, and are listed; else they are an error."""
     rows_a_part: int = 5_000
     """Regions of a Parquet file."""
 
@@ -90,7 +89,7 @@ class Places:
     """`chrom, start, end, strand, name`."""
     corpus: TokenizedGenome
     is_outside: NDArray[np.bool_]
-    """Rows that the genome does not have, which get null; shape (n,)."""
+    """Rows that the genome does not have, which get NaN; shape (n,)."""
     n_empty: int
     """Rows without any token: in N."""
     regions_sha256: str | None
@@ -158,19 +157,11 @@ def _sequences(corpus: TokenizedGenome) -> pd.DataFrame:
 
 
 def _corpus(dna: DnaModel, genome: Path, model: str) -> TokenizedGenome:
-    """Return the genome tokenized with the model's tokenizer, wherever that came from."""
-    with tempfile.TemporaryDirectory() as scratch:
-        dna.tokenizer.save_pretrained(scratch)
-        try:
-            encoder = load_encoder(scratch)
-        except InputError as error:
-            raise InputError(
-                f"The tokenizer of {model} is none of ours ({error}): the genome's own tokens cannot be had. "
-                "DnaModel.embed takes sequences."
-            ) from error
-        if (genome / CORPUS_FILE).exists():
-            return TokenizedGenome.open(genome, encoder)
-        return TokenizedGenome.cached(genome, scratch)
+    """Return the genome tokenized with the model's tokenizer."""
+    encoder = encoder_of(dna, model)
+    if (genome / CORPUS_FILE).exists():
+        return TokenizedGenome.open(genome, encoder)
+    return TokenizedGenome.cached(genome, encoder)
 
 
 def _outside(table: pd.DataFrame, corpus: TokenizedGenome, plan: EmbeddingPlan) -> NDArray[np.bool_]:
@@ -190,7 +181,7 @@ def _outside(table: pd.DataFrame, corpus: TokenizedGenome, plan: EmbeddingPlan) 
                 for row in np.flatnonzero(is_outside)[:_LISTED].tolist()]
         more = f", ... ({is_outside.sum():,} in all)" if is_outside.sum() > _LISTED else ""
         logger.warning(
-            "%s: not in %s, and null in the output, with n_tokens null (rows count from 0): %s%s",
+            "%s: not in %s, and NaN in the output, with n_tokens null (rows count from 0): %s%s",
             regions, genome, ", ".join(rows), more,
         )
     return is_outside
@@ -208,6 +199,6 @@ def _count_empty(table: pd.DataFrame, corpus: TokenizedGenome, plan: EmbeddingPl
         where = f"{plan.regions}: {row['chrom']}:{row['start']}-{row['end']}"
         raise InputError(
             f"{where} has no token: it lies in N, or with k-mers in a tail, as {sum(empty)} of {len(table):,} "
-            "regions do. Leave them out, or say --allow-empty for null in their place."
+            "regions do. Leave them out, or say --allow-empty for NaN in their place."
         )
     return sum(empty)

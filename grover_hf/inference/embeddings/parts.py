@@ -71,9 +71,8 @@ def _region_parts(facts: EmbeddingFacts, dna: DnaModel, places: Places) -> PartW
         vectors, n_tokens = region_vectors(facts, dna, places, rows)
         part = places.table.iloc[rows]
         arrays = _columns(part, [pa.array(n_tokens, mask=n_tokens < 0)])
-        # No one reads the numbers below a null; 0 packs better than NaN.
-        embedding = _lists(np.nan_to_num(vectors, nan=0.0), n_tokens <= 0)
-        pq.write_table(pa.table([*arrays, embedding], schema=schema), path)
+        # NaN and not null: pyarrow before 26 neither writes nor reads a list of fixed size that is null.
+        pq.write_table(pa.table([*arrays, _lists(vectors)], schema=schema), path)
 
     return write
 
@@ -105,7 +104,7 @@ def _token_table(
     ids = np.concatenate([one.input_ids for one in found]).astype(np.uint16)
     vectors = np.concatenate([one.vectors for one in found])
     arrays = _columns(rows, [pa.array(np.repeat(numbers, lengths)), pa.array(ids)])
-    return pa.table([*arrays, _lists(vectors, np.zeros(len(ids), np.bool_))], schema=schema)
+    return pa.table([*arrays, _lists(vectors)], schema=schema)
 
 
 def _schema(facts: EmbeddingFacts, more: list[tuple[str, pa.DataType]]) -> pa.Schema:
@@ -118,7 +117,5 @@ def _columns(rows: pd.DataFrame, more: list[pa.Array]) -> list[pa.Array]:
     return [*(pa.array(rows[name].tolist(), kind) for name, kind in zip(COLUMNS, _TYPES, strict=True)), *more]
 
 
-def _lists(vectors: NDArray[np.float32], is_null: NDArray[np.bool_]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(vectors.reshape(-1)), vectors.shape[1], mask=pa.array(is_null)
-    )
+def _lists(vectors: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])

@@ -51,9 +51,9 @@ class Embedded:
 
     facts: EmbeddingFacts
     n_without: int
-    """Regions without any token, whose embedding is null."""
+    """Regions without any token, whose embedding is NaN."""
     n_outside: int
-    """Regions that the genome does not have, whose embedding is null too."""
+    """Regions that the genome does not have, whose embedding is NaN too."""
     n_before: int
     """Regions that an earlier run had embedded."""
 
