@@ -48,7 +48,7 @@ class PartialArrays:
     def save(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of a part."""
         with atomic_write(self.path(name)) as beside, open(beside, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
 
     def load(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of a part that is there.
