@@ -19,7 +19,7 @@ from dataset_builders.task_rows import alone, interval_features
 from grover_hf._internals.counter_rng import keyed_bits
 from grover_hf.corpus.next_kmer import CONTEXT_BP, PIECE_BP, next_kmer_pieces
 from grover_hf.corpus.splits import SPLITS, random_split, row_keys
-from grover_hf.errors import InputError
+from grover_hf.errors import InputError, shorten
 from grover_hf.genome.acgt import sequence_of
 from grover_hf.genome.letters import BASES
 from grover_hf.genome.reference import ReferenceGenome
@@ -130,6 +130,13 @@ class NextKmerTask(Task):
         """The genome."""
         if isinstance(self.genome, ReferenceGenome):
             return self.genome
+        if self.chromosomes is None:
+            names = ReferenceGenome(self.genome).chromosomes
+            if missing := [name for name in CHROMOSOMES if name not in names]:
+                raise InputError(
+                    f"{self.genome} has no {missing[0]}, which the paper takes; it has {shorten(names)}. Name "
+                    "those to take: --chromosomes."
+                )
         return ReferenceGenome(self.genome, self.chromosomes or CHROMOSOMES)
 
     @cached_property

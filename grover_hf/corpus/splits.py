@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from grover_hf._internals.counter_rng import keyed_bits, keyed_uniform
-from grover_hf.errors import InputError
+from grover_hf.errors import InputError, shorten
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.8, 0.1, 0.1)
@@ -155,9 +155,10 @@ def chromosome_split(
         filled[split] = True
         lacking[split] -= counts[chrom]
     if len(set(split_of.tolist())) < len(shares):
+        shown = shorten([str(name) for name in names])
         raise InputError(
-            f"The rows lie on {len(names)} chromosomes ({', '.join(map(str, names[:5]))}...), too few or too "
-            "uneven for a split by chromosome into train, validation and test."
+            f"The rows lie on {shown}: too few chromosomes, or too uneven ones, for a split by chromosome into "
+            "train, validation and test. Take another split: --help has them."
         )
     return split_of[inverse]
 

@@ -328,17 +328,7 @@ def _meant(word: str, sizes: dict[str, int], path: Path) -> list[str]:
         primary = [name for name in sizes if name.removeprefix("chr") in PRIMARY]
         # Others have a chromosome X, or a Roman ten, or 4, too.
         if 2 * sum(sizes[name] for name in primary) < sum(sizes.values()):
-            longest = sorted(sizes, key=lambda name: -sizes[name])[:5]
-            shown = ", ".join(f"{name} ({sizes[name]:,} bp)" for name in longest)
-            # The letters that all of them begin with.
-            columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*longest, strict=False))
-            alike = "".join(column[0] for column in columns)
-            pattern = f"{alike.rstrip(_DIGITS) or longest[0].rstrip(_DIGITS)}*"
-            has = f"no more than {', '.join(primary)} of" if primary else "none of"
-            raise InputError(
-                f"{path} has {has} the chromosomes 1-22, X, Y; the longest are {shown}. Name those that you "
-                f"mean; or a pattern, such as {pattern}; or min=N, for records of N bases or more; or take all."
-            )
+            raise InputError(f"{path} {_instead_of_primary(sizes, primary)}")
         return primary
     if not set("*?") & set(word):
         require_chromosome(word, sizes, path)
@@ -346,6 +336,24 @@ def _meant(word: str, sizes: dict[str, int], path: Path) -> list[str]:
     if not found:
         raise InputError(f"{path} has no record that {word} fits; it has {shorten(list(sizes))}.")
     return found
+
+
+def _instead_of_primary(sizes: dict[str, int], primary: list[str]) -> str:
+    """Return what to write for a genome whose chromosomes are not, or not for the most part, 1-22, X and Y."""
+    has = f"has no more than {', '.join(primary)} of" if primary else "has none of"
+    longest = sorted(sizes, key=lambda name: -sizes[name])[:5]
+    shown = ", ".join(f"{name} ({sizes[name]:,} bp)" for name in longest)
+    if len(sizes) == 1:
+        return f"{has} the chromosomes 1-22, X, Y; it has {shown} alone. Take all: leave --chromosomes out."
+    # The letters that all of them begin with.
+    columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*longest, strict=False))
+    pattern = "".join(column[0] for column in columns).rstrip(_DIGITS) or longest[0].rstrip(_DIGITS)
+    fits_several = pattern and sum(name.startswith(pattern) for name in sizes) > 1
+    or_pattern = f"; or a pattern, such as '{pattern}*'" if fits_several else ""
+    return (
+        f"{has} the chromosomes 1-22, X, Y; the longest are {shown}. Name those that you mean, such as "
+        f"{','.join(longest[:4])}{or_pattern}; or min=N, for records of N bases or more; or take all."
+    )
 
 
 def _open_file(path: Path) -> tuple[Path, Path, dict[str, FastaRecord]]:

@@ -35,7 +35,8 @@ def test_errors_offer_the_names_of_the_genome_and_nothing_is_renamed(write_fasta
     path = write_fasta(">Chr1\nACGT\n>Chr2\nACGT\n")
     with pytest.raises(InputError, match=r"no chromosome 'chr2'; it has Chr1, Chr2. Did you mean Chr2 for chr2\?"):
         ReferenceGenome(path, ["chr2"])
-    with pytest.raises(InputError, match=r"longest are Chr1 .*; or a pattern, such as Chr\*; .* or take all"):
+    message = r"longest are Chr1 .*, such as Chr1,Chr2; or a pattern, such as 'Chr\*'; .* or take all"
+    with pytest.raises(InputError, match=message):
         ReferenceGenome(path, "primary")
     with pytest.raises(InputError, match=r"Did you mean chr1 for 1, chr2 for 2, chr3 for 3 and so on\?"):
         require_same_names(["4", "1", "3", "2"], ["chr1", "chr2", "chr3", "chr4"], what="a.bed", genome="g.fa")

@@ -243,7 +243,7 @@ def test_chromosomes_are_chosen_by_names_patterns_and_lengths(write_fasta, wante
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("primary", r"longest are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as Chr\*; or min=N"),
+        ("primary", r"longest are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as 'Chr\*'; or min=N"),
         ("chr*", r"has no record that chr\* fits; it has Chr1"),
         (["!Chr9"], "Chr9"),
         (["Chr*", "!C*"], r"has no record left of Chr\*, !C\*"),
@@ -258,5 +258,5 @@ def test_chromosomes_that_leave_nothing_say_what_there_is(write_fasta, wanted, m
 
 def test_primary_is_refused_where_it_would_be_a_small_part_of_the_genome(write_fasta):
     yeast = "".join(f">chr{name}\n{'ACGT' * 50}\n" for name in ("I", "II", "III", "IV", "X", "XI"))
-    with pytest.raises(InputError, match=r"no more than chrX of the chromosomes 1-22, X, Y; .* such as chr\*"):
+    with pytest.raises(InputError, match=r"no more than chrX of the chromosomes 1-22, X, Y; .* such as 'chr\*'"):
         ReferenceGenome(write_fasta(yeast), "primary")
