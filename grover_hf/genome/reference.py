@@ -304,7 +304,10 @@ def choose_chromosomes(sizes: dict[str, int], wanted: str | Sequence[str] | None
         elif word.startswith("!"):
             left_out.update(_meant(word[1:], sizes, path))
             continue
-        elif match := _MIN_LENGTH.fullmatch(word):
+        elif word.startswith("min="):
+            match = _MIN_LENGTH.fullmatch(word)
+            if match is None:
+                raise InputError(f"{word} has no whole number of bases; min=100000 leaves out what is shorter.")
             shortest = max(shortest, int(match[1]))
             continue
         else:

@@ -21,6 +21,7 @@ from grover_hf.baselines import report as _baseline_report  # noqa: F401 - its k
 from grover_hf.corpus.corpus_facts import read_corpus_facts
 from grover_hf.corpus.facts import choose_config, read_facts
 from grover_hf.corpus.rows import load_rows
+from grover_hf.corpus.soft_mask import SOFT_MASK_FILE
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.annotations import read_bed, read_intervals, read_table
@@ -492,13 +493,14 @@ def _make_corpus(folder: Path) -> None:
     fasta = folder.parent / "g.fa"
     rng = Random(0)
     bases = {name: "".join(rng.choices("ACGTN", [9, 9, 9, 9, 0.1], k=900)) for name in ("c1", "c2")}
+    bases = {name: letters[:300].lower() + letters[300:] for name, letters in bases.items()}
     fasta.write_text("".join(f">{name}\n{letters}\n" for name, letters in bases.items()))
     TokenizedGenome.build(ReferenceGenome(fasta), GenomeEncoder(random_merges(3)), folder)
 
 
 def write_corpus(rng: Random, folder: Path) -> str:
     shutil.copytree(_sound(_make_corpus), folder / "corpus")
-    name = rng.choice([*ARRAYS, *ARRAYS, "corpus.json", "corpus.json", "tokenizer/tokenizer.json"])
+    name = rng.choice([*ARRAYS, *ARRAYS, SOFT_MASK_FILE, "corpus.json", "corpus.json", "tokenizer/tokenizer.json"])
     path = folder / "corpus" / name
     path.write_bytes(maybe_damaged(rng, path.read_bytes(), 0.95))
     return name
@@ -509,7 +511,7 @@ def _all_tokens(corpus: TokenizedGenome) -> list:
     for chrom, size in corpus.sizes.items():
         tokens = corpus.tokens_in(Interval(chrom, 0, size))
         found.append([tokens.input_ids.tolist(), tokens.starts.tolist(), corpus.codes(chrom).tolist()])
-    return found
+    return [*found, corpus.soft_masked(0, corpus.facts.n_tokens).tolist()]
 
 
 def read_corpus(folder: Path, name: str) -> list:

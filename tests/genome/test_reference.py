@@ -246,6 +246,7 @@ def test_chromosomes_are_chosen_by_names_patterns_and_lengths(write_fasta, wante
         ("primary", r"longest are Chr1 \(36 bp\), Chr2 \(32 bp\).* such as 'Chr\*'; or min=N"),
         ("chr*", r"has no record that chr\* fits; it has Chr1"),
         (["!Chr9"], "Chr9"),
+        (["min=1e5"], "min=1e5 has no whole number of bases; min=100000 leaves out what is shorter"),
         (["Chr*", "!C*"], r"has no record left of Chr\*, !C\*"),
         ("min=1000", "has no record left of min=1000"),
         (["all", "!*"], "has no record left"),
