@@ -20,7 +20,10 @@ _NOT_SCIENCE = {
     "push_to", "push_license", "push_private",
 }
 """Fields of a recipe that may change when a run goes on."""
-_ADDED = {"architecture": "bert", "initialization": "stock", "tie_embeddings": True, "init_from": None}
+_ADDED = {
+    "architecture": "bert", "initialization": "stock", "tie_embeddings": True, "init_from": None,
+    "repeat_weight": 1.0,
+}
 """Fields of a pretraining that earlier versions did not have, and what they did."""
 _INPUTS = "seeds/inputs"
 _SESSION_ENDS = ("_runtime", "_per_second", "_preparation_time")

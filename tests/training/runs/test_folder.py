@@ -56,6 +56,13 @@ def test_what_makes_another_run_is_named_and_what_does_not_is_left_out():
         require_same_run(Path("run"), before, before | {"scheduler": "linear"})
 
 
+def test_a_run_of_an_earlier_version_goes_on_where_what_it_lacks_is_as_it_was():
+    before = {"seed": 0}
+    require_same_run(Path("run"), before, before | {"repeat_weight": 1.0, "initialization": "stock"})
+    with pytest.raises(InputError, match=r"another repeat_weight \(1.0, now 0.1\)"):
+        require_same_run(Path("run"), before, before | {"repeat_weight": 0.1})
+
+
 def test_a_run_is_begun_over_one_of_its_own_command_alone(tmp_path):
     @dataclasses.dataclass(frozen=True)
     class Recipe:
