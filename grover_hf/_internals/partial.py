@@ -45,8 +45,8 @@ class PartialArrays:
         """Return the file of a part."""
         return self.folder / f"{name}.npz"
 
-    def save(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the arrays of a part."""
+    def save(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Keep the arrays of a part, none of them of objects."""
         with atomic_write(self.path(name)) as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)
 
