@@ -35,3 +35,18 @@ def test_base_marginals_of_a_trained_model_tell_the_bases_of_a_planted_motif(tmp
     inside = {(scored_by, which): float(auroc.split()[0]) for _, scored_by, which, _, auroc, _ in rows}
     assert inside["model", "all"] > 0.95
     assert inside["token frequency", "all"] < 0.8
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_embeddings_runs(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "GROVER_DATA"}
+    words = [ROOT / "benchmarks" / "embedding.py", "--regions", "6", "--peer-regions", "4", "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT), "GROVER_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    lines = [line for line in done.stdout.splitlines() if "differ by " in line]
+    differences = [float(line.split("differ by ")[1].split()[0]) for line in lines]
+    assert len(differences) == 4
+    assert max(differences) < 1e-5

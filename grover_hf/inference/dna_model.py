@@ -31,6 +31,9 @@ Pooling = Literal["mean", "cls"]
 Inputs = Sequence[str | LocatedTokens]
 Forward = Callable[[dict[str, torch.Tensor]], torch.Tensor]
 
+# With 16,384 a small model is a quarter slower on one core (benchmarks/embedding.py).
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 2_048, 16_384
+
 _HEADS = {
     "ForMaskedLM": AutoModelForMaskedLM,
     "ForSequenceClassification": AutoModelForSequenceClassification,
@@ -86,7 +89,8 @@ class DnaModel:
     Args:
         model: An encoder of `transformers`, with any head; it is set to evaluation.
         tokenizer: Its tokenizer.
-        max_batch_tokens: Most tokens that the model computes at once, padding included.
+        max_batch_tokens: Most tokens that the model computes at once, padding included. By default 16,384, and
+            2,048 on a CPU, whose cache they fit into.
 
     Raises:
         InputError: If nothing says how long an input may be, or no room is left for a sequence.
@@ -103,11 +107,13 @@ class DnaModel:
         (3, ['score', 'sequence', 'token', 'token_str'])
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, max_batch_tokens: int = 16_384) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, max_batch_tokens: int | None = None) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         share_pad_id(model, tokenizer)
-        self.reader = SequenceReader(InputRules.of(model, tokenizer), tokenizer, max_batch_tokens)
+        rules = InputRules.of(model, tokenizer)
+        n_tokens = max_batch_tokens or (_TOKENS_ON_CPU if model.device.type == "cpu" else _TOKENS_ON_GPU)
+        self.reader = SequenceReader(rules, tokenizer, n_tokens)
 
     def __repr__(self) -> str:
         """Say which model it is, how large, and what it takes at once."""

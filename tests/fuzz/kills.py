@@ -173,10 +173,19 @@ def prepare(base: Path) -> list[Command]:
         probe {made / "mine"} --model {made / "run" / "model"} --draws 2
         quickstart --genome {genome} --cycles 60 --steps 2
     """
+    embedded = ["embed", str(base / "mine.bed"), "--genome", genome, "--model", str(made / "run" / "model"),
+                "--rows-a-part", "30", "--allow-empty"]
+    in_shards = ["tokenize", genome, "--tokenizer", tokenizer, "--shard"]
+    for number in range(2):
+        once("parts", grover, *in_shards, f"{number}/2")
     verbs = [line.split() for line in lines.strip().splitlines()]
     names = [" ".join(words[: 2 if words[0] == "build" else 1]) for words in verbs]
     return [
         *(Command(name, [*words, "--output", "out"], grover) for name, words in zip(names, verbs, strict=True)),
+        Command("embed h5ad", [*embedded, "--format", "h5ad", "--output", "out.h5ad"], grover),
+        Command("embed shard", [*embedded, "--shard", "1/2", "--output", "out"], grover),
+        Command("tokenize shard", [*in_shards, "0/2", "--output", "out"], grover),
+        Command("gather", ["gather", str(made / "parts.shards"), "--output", "out"], grover),
         Command("tokenize-regions", ["tokenize-regions", sites, "--genome", genome, "--tokenizer", tokenizer,
                                      "--output", "out.parquet"], grover),
         Command("vocabulary", ["vocabulary", merges, "--corpus", corpus, "--figure", "out.png"], grover),
