@@ -25,7 +25,7 @@ def gather(
     overwrite: Overwrite = False,
 ) -> None:
     """Join what --shard 0/N to N-1/N wrote, once it is all there; the bytes are those of one job."""
-    from grover_hf._internals.gathering import whole_shards
+    from grover_hf._internals.gathering import Joiner, whole_shards
     from grover_hf._internals.outputs import only_writer
 
     gathered = whole_shards(shards)
@@ -35,5 +35,6 @@ def gather(
     if not output.name.endswith(suffix):
         raise InputError(f"{output} must end in {suffix}: that is what the shards are of.")
     with only_writer(output):
-        import_module(JOINERS[kind]).join_shards(gathered, output, overwrite=overwrite)
+        join: Joiner = import_module(JOINERS[kind]).join_shards
+        join(gathered, output, overwrite=overwrite)
     print(f"{output}: {gathered.n_rows:,} rows, of {len(gathered.manifests)} shards")

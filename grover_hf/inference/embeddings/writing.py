@@ -112,7 +112,8 @@ def write_embeddings(
 ) -> Embedded | ShardWritten:
     """Write a vector for each row of the plan; a stopped run goes on with the next part.
 
-    Memory: the table of regions, the vectors of one part, and the tokens of 20 Mbp.
+    Memory: the table of regions, the vectors of one part, and the tokens of 20 Mbp; with pooling "token" the
+    vectors of the tokens of 200 kbp, or of the longest region.
 
     Args:
         plan: What to embed.
