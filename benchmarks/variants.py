@@ -10,6 +10,10 @@ python benchmarks/variants.py shares --genome FASTA --chromosome chr20 --model M
 python benchmarks/variants.py speed --genome FASTA --chromosome chr20 --model MODEL [--variants 300]
     Beside the same scores one by one: every alternative masked by itself, in its own pass. `dense`: all variants
     of a stretch; `sparse`: at random places.
+python benchmarks/variants.py judge --scores scored.parquet [--label label]
+    A benchmark of variants with labels, such as TraitGym's, scored by `grover score-variants`: of each score the
+    mean precision (area under precision and recall) within each chromosome, weighted by its variants, with the
+    bootstrap interval over chromosomes; variants without the score count as the least.
 """
 
 import argparse
@@ -19,10 +23,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from measure import alternated, machine, ratio
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from grover_hf import DnaModel, ReferenceGenome, train_bpe
 from grover_hf.corpus.strand_tokens import StrandTokens
@@ -44,12 +49,14 @@ _RESAMPLES = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["planted", "shares", "speed"])
+    parser.add_argument("what", choices=["planted", "shares", "speed", "judge"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--genome", type=Path)
     parser.add_argument("--chromosome")
     parser.add_argument("--model")
     parser.add_argument("--variants", type=int)
+    parser.add_argument("--scores", type=Path)
+    parser.add_argument("--label", default="label")
     arguments = parser.parse_args()
     print(machine("torch", "transformers"))
     if arguments.what == "planted":
@@ -59,6 +66,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 for row in planted(Path(folder), seed):
                     print("| " + " | ".join(map(str, row)) + " |", flush=True)
+        return
+    if arguments.what == "judge":
+        judge(pd.read_parquet(arguments.scores), arguments.label)
         return
     dna = DnaModel.opened(arguments.model, None)
     genome = ReferenceGenome(arguments.genome)
@@ -226,6 +236,30 @@ def speed(dna: DnaModel, genome: ReferenceGenome, chrom: str, n: int) -> None:
         each = [n_here / float(np.median(of_one)) for of_one in seconds.values()]
         print(f"| {name}, {n_here} | {each[0]:.1f} | {each[1]:.1f} | "
               f"{ratio(seconds['one by one'], seconds['ours']):.1f} |", flush=True)
+
+
+def judge(table: pd.DataFrame, label: str) -> None:
+    """Print how well each score tells the labels apart."""
+    names = table.columns[table.columns.get_loc("kind") + 1 :]
+    positive = table[label].astype(bool).mean()
+    print(f"| score | defined | precision by chromosome (95 %); {positive:.3f} by chance |\n|---|---|---|")
+    for name in names:
+        precision, low, high = precision_by_chromosome(table, name, label)
+        print(f"| {name} | {table[name].notna().mean():.0%} | {precision:.3f} ({low:.3f} to {high:.3f}) |")
+
+
+def precision_by_chromosome(table: pd.DataFrame, name: str, label: str) -> tuple[float, float, float]:
+    """Return the weighted mean precision of a score and its interval."""
+    scores = table[name].astype(float).fillna(table[name].min() - 1)
+    rows = [
+        (average_precision_score(table[label][part].astype(bool), scores[part]), len(part))
+        for part in table.groupby("chrom").groups.values()
+        if table[label][part].astype(bool).any()
+    ]
+    precisions, sizes = np.array(rows, float).T
+    drawn = np.random.default_rng(0).integers(0, len(rows), (_RESAMPLES, len(rows)))
+    means = (precisions * sizes)[drawn].sum(1) / sizes[drawn].sum(1)
+    return float((precisions * sizes).sum() / sizes.sum()), *np.percentile(means, [2.5, 97.5]).tolist()
 
 
 def one_by_one(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -50,3 +51,17 @@ def test_the_benchmark_of_embeddings_runs(tmp_path):
     differences = [float(line.split("differ by ")[1].split()[0]) for line in lines]
     assert len(differences) == 4
     assert max(differences) < 1e-5
+
+
+def test_precision_by_chromosome_is_that_of_each_chromosome_weighted_by_its_variants(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    variants = importlib.import_module("variants")
+    table = pd.DataFrame({
+        "chrom": ["1"] * 4 + ["2"] * 2 + ["3"] * 2, "label": [True, False, False, True, False, True, False, False],
+        "kind": "SNV", "llr": [9.0, 1.0, 3.0, 2.0, None, 0.5, 1.0, 1.0],
+    })
+    # Chromosome 1: ranks 9 (true), 3, 2 (true), 1: (1/1 + 2/3) / 2; chromosome 2: the one without a score is last;
+    # chromosome 3 has no positive, and no precision.
+    precision, low, high = variants.precision_by_chromosome(table, "llr", "label")
+    assert precision == pytest.approx((4 * (1 + 2 / 3) / 2 + 2 * 1) / 6)
+    assert low <= precision <= high

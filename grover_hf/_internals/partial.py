@@ -14,7 +14,7 @@ from grover_hf._internals.files import atomic_write
 from grover_hf._internals.records import read_json_object
 from grover_hf.errors import InputError
 
-_WHAT = "what.json"
+_WHAT, _DONE = "what.json", "done"
 
 
 class PartialArrays:
@@ -58,6 +58,10 @@ class PartialArrays:
         """
         return read_arrays(self.path(name))
 
+    def finish(self) -> None:
+        """Say that all parts are there, before the output is written."""
+        (self.folder / _DONE).touch()
+
     def remove(self) -> None:
         """Remove all parts: the output is whole."""
         shutil.rmtree(self.folder)
@@ -81,6 +85,13 @@ class PartialArrays:
                 f"now {what.get(differing)}). Run it as before, name another --output, or say --overwrite."
             )
         shutil.rmtree(self.folder)
+
+
+def remove_finished(output: Path) -> None:
+    """Remove the parts of an output that is there, if the run that wrote it was killed before it removed them."""
+    folder = output.with_name(output.name + ".partial")
+    if output.exists() and (folder / _DONE).exists():
+        shutil.rmtree(folder)
 
 
 def read_arrays(path: Path, keys: list[str] | None = None) -> dict[str, NDArray[Any]]:

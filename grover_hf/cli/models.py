@@ -78,6 +78,9 @@ def score_variants(
         int | None, typer.Option(min=1, help="tokens read at once; fewer are faster [default: the model's]")
     ] = None,
     apart: Annotated[int, typer.Option(min=1, help="tokens between those that are masked together")] = 16,
+    rename: Annotated[
+        bool, typer.Option("--rename", help="take 1 for chr1 and the like, where the genome has no such name")
+    ] = False,
     allow_mismatches: Annotated[
         bool, typer.Option("--allow-mismatches", help="go on if over 1 % of references differ from the genome")
     ] = False,
@@ -91,7 +94,8 @@ def score_variants(
     plan = ScorePlan(
         variants=variants, genome=genome, model=model, revision=revision, strands=strands, tables=tables, pll=pll,
         embedding=embedding, neighbours=neighbours, classifier=classifier, classifier_bp=classifier_bp,
-        calibrate=calibrate, window_tokens=window_tokens, apart=apart, allow_mismatches=allow_mismatches,
+        calibrate=calibrate, window_tokens=window_tokens, apart=apart, rename=rename,
+        allow_mismatches=allow_mismatches,
     )
     done = score(plan, output, overwrite=overwrite, shard=chosen_shard(shard))
     if not isinstance(done, Scored):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from grover_hf._internals.files import atomic_folder, sha256_of_files
 from grover_hf._internals.gathering import Gathered
 from grover_hf._internals.outputs import only_writer, require_not_an_input, require_writable
-from grover_hf._internals.partial import PartialArrays, read_arrays
+from grover_hf._internals.partial import PartialArrays, read_arrays, remove_finished
 from grover_hf._internals.progress import progress_bar
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf._internals.shards import Origin, Shard, ShardWritten, write_shard
@@ -128,6 +128,7 @@ def write_tracks(
     require_not_an_input(output, [plan.genome, plan.model, *([plan.regions] if plan.regions else [])])
     require_writable_format(plan.track_format)
     if shard is None:
+        remove_finished(output)
         _require_writable(output, overwrite=overwrite)
     genome = ReferenceGenome(plan.genome, plan.chromosomes)
     blocks = _blocks(plan, genome)
@@ -140,6 +141,7 @@ def write_tracks(
         with only_writer(output):
             parts = PartialArrays(output, tracks.origin, overwrite=overwrite)
             _compute(maker, blocks, blocks, parts)
+            parts.finish()
             places = [(block, parts.path(_name(block))) for block in blocks]
             written = _write_folder(tracks, places, output)
             parts.remove()

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.genome.acgt import base_codes
 from grover_hf.genome.annotations import require_same_names
+from grover_hf.genome.chromosome_names import synonyms
 from grover_hf.genome.letters import reverse_complement
 
 SNV, MNV, INDEL = "SNV", "MNV", "indel"
@@ -141,6 +142,13 @@ def checked_alleles(records: Records, genome: ReferenceGenome, *, allow_mismatch
     numbers = (columns[name].to_numpy(np.int64) for name in ("record", "start"))
     texts = (columns[name].to_numpy(object) for name in ("chrom", "ref", "alt", "kind"))
     return Alleles(*numbers, *texts)
+
+
+def renamed(records: Records, genome: ReferenceGenome) -> Records:
+    """Return records with the genome's names where theirs seem to mean them; see `synonyms`."""
+    unknown = sorted(set(records.chroms) - set(genome.sizes))
+    meant = synonyms(unknown, genome.sizes)
+    return replace(records, chroms=[meant.get(chrom, chrom) for chrom in records.chroms])
 
 
 _MISMATCH = "reference differs from the genome"

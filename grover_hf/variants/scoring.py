@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from grover_hf._internals.files import atomic_write, sha256_of_files
 from grover_hf._internals.gathering import Gathered, join_lines, join_parquet
 from grover_hf._internals.outputs import only_writer, require_not_an_input
-from grover_hf._internals.partial import PartialArrays
+from grover_hf._internals.partial import PartialArrays, remove_finished
 from grover_hf._internals.progress import progress_bar
 from grover_hf._internals.shards import Origin, Shard, ShardWritten, row_runs, write_shard
 from grover_hf.corpus.strand_tokens import StrandTokens, strands_of
@@ -27,7 +27,7 @@ from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import class_key, classifier_like, encoder_of
 from grover_hf.model import identity_of_model
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.variants.alleles import SNV, Alleles, Placed, checked_alleles
+from grover_hf.variants.alleles import SNV, Alleles, Placed, checked_alleles, renamed
 from grover_hf.variants.calibration import background, pentanucleotide_classes
 from grover_hf.variants.files import (
     RECORDS_A_RUN,
@@ -84,6 +84,9 @@ class ScorePlan:
     """Bases around an allele that it reads."""
     calibrate: int = 0
     """Stretches of 1,500 bases whose single-base variants are the background; 0 for none."""
+    rename: bool = False
+    """Take chromosomes of the file for those of the genome that their names seem to mean: 1 for chr1. The output
+    keeps the names of the file."""
     allow_mismatches: bool = False
     """Go on where more than 1 % of the references differ from the genome."""
 
@@ -117,18 +120,21 @@ def score_variants(
     """
     require_not_an_input(output, [plan.variants, plan.genome, plan.model])
     strands_of(plan.strands)
+    remove_finished(output)
     if shard is None and output.exists() and not overwrite:
         raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
     file = read_variants(plan.variants)
     genome = ReferenceGenome(plan.genome)
     scorer = Scorer(plan, genome)
     require_writable_form(file, list(scorer.descriptions), output)
-    alleles = checked_alleles(file.records, genome, allow_mismatches=plan.allow_mismatches)
+    records = renamed(file.records, genome) if plan.rename else file.records
+    alleles = checked_alleles(records, genome, allow_mismatches=plan.allow_mismatches)
     inputs = {"variants": sha256_of_files([plan.variants]), "genome": genome.sha256()}
 
     def write(path: Path, some: VariantFile, of_some: Alleles) -> Scored:
         parts = PartialArrays(path, scorer.provenance | inputs, overwrite=overwrite)
         scores = scorer.scores(of_some, parts)
+        parts.finish()
         write_variants(some, of_some, scores, scorer.descriptions, scorer.provenance, path)
         parts.remove()
         n_scored = {name: int(np.isfinite(values).sum()) for name, values in scores.items()}
@@ -215,7 +221,8 @@ class Scorer:
             "genome": self._genome.path.name, "genome_sha256": self._genome.sha256(),
             "strands": plan.strands, "window_tokens": self._grid.window_tokens, "apart": self._grid.apart,
             "neighbours": plan.neighbours, "classifier": plan.classifier, "calibrate": plan.calibrate,
-            "classifier_bp": plan.classifier_bp, "scores": ",".join(self.descriptions),
+            "classifier_bp": plan.classifier_bp, "rename": plan.rename or None,
+            "scores": ",".join(self.descriptions),
         }
         return {name: str(value) for name, value in known.items() if value is not None}
 

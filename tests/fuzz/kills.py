@@ -132,6 +132,14 @@ def prepare(base: Path) -> list[Command]:
     places = sorted(rng.sample(range(4_000, 140_000, 700), 120))
     rows = "".join(f"sim1\t{at}\t{at + 200}\t{'ab'[i % 2]}\t0\t{'+-'[i % 2]}\n" for i, at in enumerate(places))
     (base / "mine.bed").write_text(rows)
+    (base / "tracks.bed").write_text("sim1\t5000\t5600\nsim2\t9000\t9300\n")
+    chromosome = "".join(line.strip() for line in Path(genome).read_text().split(">")[1].splitlines()[1:])
+    variants = [
+        f"sim1\t{at + 1}\t.\t{chromosome[at].upper()}\t{'ACGT'[i % 4] if i % 3 else '<DEL>'}\t.\t.\t.\n"
+        for i, at in enumerate(places) if chromosome[at] in "acgtACGT"
+    ]
+    header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (base / "v.vcf").write_text(header + "".join(variants))
     (base / "sites.bed").write_text("".join(f"sim1\t{at}\t{at + 1}\tg{at}\t0\t+\n" for at in places))
     (base / "motif.jaspar").write_text(">M T\n" + "".join(f"{base_} [ {row} ]\n" for base_, row in zip(
         "ACGT", ("9 1 1 1 7", "1 9 1 1 1", "1 1 9 1 1", "1 1 1 9 1"), strict=True)))
@@ -171,6 +179,7 @@ def prepare(base: Path) -> list[Command]:
         convert-authors {raw}
         embed {base / "mine.bed"} --genome {genome} --model {made / "run" / "model"} --rows-a-part 30 --allow-empty
         probe {made / "mine"} --model {made / "run" / "model"} --draws 2
+        tracks --genome {genome} --model {made / "run" / "model"} --regions {base / "tracks.bed"} --components 1
         quickstart --genome {genome} --cycles 60 --steps 2
     """
     embedded = ["embed", str(base / "mine.bed"), "--genome", genome, "--model", str(made / "run" / "model"),
@@ -185,6 +194,8 @@ def prepare(base: Path) -> list[Command]:
         Command("embed h5ad", [*embedded, "--format", "h5ad", "--output", "out.h5ad"], grover),
         Command("embed shard", [*embedded, "--shard", "1/2", "--output", "out"], grover),
         Command("tokenize shard", [*in_shards, "0/2", "--output", "out"], grover),
+        Command("score-variants", ["score-variants", str(base / "v.vcf"), "--genome", genome, "--model",
+                                   str(made / "run" / "model"), "--output", "out.vcf.gz"], grover),
         Command("gather", ["gather", str(made / "parts.shards"), "--output", "out"], grover),
         Command("tokenize-regions", ["tokenize-regions", sites, "--genome", genome, "--tokenizer", tokenizer,
                                      "--output", "out.parquet"], grover),

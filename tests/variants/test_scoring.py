@@ -277,3 +277,15 @@ def test_shards_of_other_options_are_not_mixed(plan, tmp_path):
     score_variants(plan, tmp_path / "o.vcf", shard=Shard(0, 2))
     with pytest.raises(InputError, match="another --strands"):
         score_variants(replace(plan, strands="+"), tmp_path / "o.vcf", shard=Shard(1, 2))
+
+
+def test_names_of_another_style_are_taken_when_asked_and_kept_in_the_output(folder, plan, tmp_path):
+    (tmp_path / "g.fa").write_text((folder / "g.fa").read_text().replace(">c", ">chr1").replace(">d", ">chr2"))
+    rows = [("1" if c == "c" else "2", *row) for c, *row in some_variants()]
+    other = replace(plan, variants=vcf_of(tmp_path / "v.vcf", rows), genome=tmp_path / "g.fa")
+    with pytest.raises(InputError, match="Did you mean chr1 for 1"):
+        score_variants(other, tmp_path / "o.parquet")
+    table = table_of(other, tmp_path / "o.parquet", rename=True)
+    assert table["chrom"].tolist() == [row[0] for row in rows]
+    expected = table_of(plan, tmp_path / "e.parquet")
+    np.testing.assert_allclose(table["llr"], expected["llr"], atol=1e-6)
