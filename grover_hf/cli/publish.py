@@ -1,4 +1,4 @@
-"""`grover publish`: models, tokenizers, datasets and tokenized genomes to the Hub."""
+"""`grover publish`: models, tokenizers, datasets, tokenized genomes and tracks to the Hub."""
 
 import sys
 from enum import StrEnum
@@ -18,6 +18,7 @@ class Kind(StrEnum):
     TOKENIZER = "tokenizer"
     DATASET = "dataset"
     CORPUS = "corpus"
+    TRACKS = "tracks"
 
 
 def publish(

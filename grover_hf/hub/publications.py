@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import model_card
+from grover_hf._internals.files import sha256_of_file
 from grover_hf._internals.records import plain, read_json_object
 from grover_hf.corpus.corpus_facts import CORPUS_FILE, read_corpus_facts
 from grover_hf.corpus.facts import read_all_facts, require_whole_files
@@ -25,6 +26,7 @@ from grover_hf.hub.publish import Publication
 from grover_hf.hub.sentence_files import SENTENCE_FILES, sentence_files
 from grover_hf.inference.endpoint_source import handler_requirements, handler_source
 from grover_hf.tokenization.export import TOKENIZER_FILES, load_encoder, portable_config
+from grover_hf.tracks.files import TRACKS_FILE
 
 _TOKENIZER_FILES = (*TOKENIZER_FILES, "vocab.txt")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
@@ -156,11 +158,35 @@ def corpus_publication(folder: str | Path, repo: str, license_: License | None =
     return Publication(what="corpus", kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
 
 
+def tracks_publication(folder: str | Path, repo: str, license_: License | None = None) -> Publication:
+    """Return the publication of browser tracks, as a dataset repository whose `hub.txt` a browser opens.
+
+    Raises:
+        InputError: If it holds no tracks, a file is missing or was changed, or there is no licence.
+    """
+    folder = Path(folder)
+    try:
+        facts = read_json_object(folder / TRACKS_FILE)
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no tracks: it has no {TRACKS_FILE}.") from None
+    files: dict[str, Path | bytes] = {TRACKS_FILE: folder / TRACKS_FILE}
+    for name, sha256 in facts["files"].items():
+        if not (folder / name).is_file() or sha256_of_file(folder / name) != sha256:
+            raise InputError(f"{folder / name} is missing or was changed; make the tracks again.")
+        files[name] = folder / name
+    card = render_card(model_card.TRACKS, {"facts": facts, "has_hub": "hub.txt" in files})
+    files["README.md"] = _finished(card, "dataset", repo, license_)
+    title = f"Tracks of {facts['genome']}"
+    replaced = (TRACKS_FILE, "hub.txt", "*.bw", "*.bedGraph")
+    return Publication(what="tracks", kind="dataset", repo=repo, title=title, files=files, replaced=replaced)
+
+
 PUBLICATIONS = {
     "model": model_publication,
     "tokenizer": tokenizer_publication,
     "dataset": dataset_publication,
     "corpus": corpus_publication,
+    "tracks": tracks_publication,
 }
 """By what is published."""
 

@@ -25,7 +25,7 @@ class Publication:
     """What a repository is to hold, checked and ready to be sent."""
 
     what: str
-    """"model", "tokenizer", "dataset" or "corpus"."""
+    """"model", "tokenizer", "dataset", "corpus" or "tracks"."""
     kind: str
     """The Hub's kind of repository: "model" or "dataset"."""
     repo: str
@@ -196,9 +196,13 @@ def _refuse_another_kind(publication: Publication, there: set[str]) -> None:
     holds = {
         "model": any(path.endswith((".safetensors", ".bin")) for path in there),
         "corpus": "corpus.json" in there,
+        "tracks": "_tracks.json" in there,
         "dataset": any(path.endswith("/facts.json") for path in there),
     }
-    others = {"tokenizer": ["model"], "dataset": ["corpus"], "corpus": ["dataset"], "model": []}
+    others = {
+        "tokenizer": ["model"], "model": [], "dataset": ["corpus", "tracks"], "corpus": ["dataset", "tracks"],
+        "tracks": ["dataset", "corpus"],
+    }
     for other in others[publication.what]:
         if holds[other]:
             raise InputError(

@@ -14,6 +14,8 @@ from grover_hf.errors import InputError
 from grover_hf.genome import Interval
 from grover_hf.tracks.values import MARGINAL_NAMES
 
+TRACKS_FILE = "_tracks.json"
+"""What was made of what, and the digests of the files."""
 BIGWIG, BEDGRAPH = "bigwig", "bedgraph"
 ENDINGS = {BIGWIG: ".bw", BEDGRAPH: ".bedGraph"}
 _LOGO = "grover_marginals"

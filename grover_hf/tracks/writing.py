@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf._internals.files import atomic_folder, sha256_of_files
+from grover_hf._internals.files import atomic_folder, sha256_of_file, sha256_of_files
 from grover_hf._internals.gathering import Gathered
 from grover_hf._internals.outputs import only_writer, require_not_an_input, require_writable
 from grover_hf._internals.partial import PartialArrays, read_arrays, remove_finished
@@ -38,6 +38,7 @@ from grover_hf.model import identity_of_model
 from grover_hf.tracks.files import (
     BIGWIG,
     ENDINGS,
+    TRACKS_FILE,
     hub_text,
     require_writable_format,
     write_bedgraph,
@@ -53,7 +54,7 @@ from grover_hf.tracks.values import (
 )
 
 KIND = "tracks"
-FACTS, HUB = "_tracks.json", "hub.txt"
+HUB = "hub.txt"
 _HELD = "_blocks.json"
 """What a shard has beside the files of its blocks."""
 _BLOCK_BP = 1_000_000
@@ -300,7 +301,7 @@ def _compute(maker: _Maker, blocks: list[Interval], all_blocks: list[Interval], 
 
 def _require_writable(output: Path, *, overwrite: bool) -> None:
     endings = [f"*{ending}" for ending in ENDINGS.values()]
-    require_writable(output, overwrite=overwrite, marker=FACTS, contents=[HUB, *endings])
+    require_writable(output, overwrite=overwrite, marker=TRACKS_FILE, contents=[HUB, *endings])
 
 
 def _write_folder(tracks: Tracks, places: list[tuple[Interval, Path]], output: Path) -> TracksWritten:
@@ -323,8 +324,9 @@ def _write_folder(tracks: Tracks, places: list[tuple[Interval, Path]], output: P
             raise InputError(f"{output} would be empty: no base of {tracks.origin['genome']} there has a token.")
         if is_bigwig:
             (beside / HUB).write_text(tracks.hub, encoding="utf-8")
-        facts = tracks.origin | {"n_values": n_values, "sums": sums}
-        (beside / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        files = {path.name: sha256_of_file(path) for path in sorted(beside.iterdir())}
+        facts = tracks.origin | {"n_values": n_values, "sums": sums, "files": files}
+        (beside / TRACKS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return TracksWritten(n_values=n_values, sums=sums)
 
 

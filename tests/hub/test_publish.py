@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,14 +29,17 @@ from grover_hf.hub.publications import (
     dataset_publication,
     model_publication,
     tokenizer_publication,
+    tracks_publication,
 )
 from grover_hf.hub.publish import publish, repository_name
 from grover_hf.hub.sentence_files import SENTENCE_FILES
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.tokenization.kmer import KmerEncoder
+from grover_hf.tracks.writing import TrackPlan, write_tracks
 from tests.hub.made_here import write_run
 from tests.made_up import MASKED
+from tests.tiny_models import random_dna, save, tiny_masked_model
 
 APACHE = License("apache-2.0")
 # LFS keeps one object for all repositories: what is to be sent must be new.
@@ -394,6 +398,27 @@ def test_a_tokenized_genome_comes_back_equal(hub, simulated_fasta, simulated_mer
     assert there.tokens_in(where).input_ids.tolist() == corpus.tokens_in(where).input_ids.tolist()
     assert there.facts == corpus.facts
     there.require_whole()
+
+
+def test_tracks_come_back_with_a_hub_that_names_its_files(hub, tmp_path, repo_id):
+    from huggingface_hub import snapshot_download
+
+    (tmp_path / "g.fa").write_text(f">c\n{random_dna(300)}\n")
+    save(tmp_path / "model", tiny_masked_model())
+    write_tracks(TrackPlan(genome=tmp_path / "g.fa", model=str(tmp_path / "model")), tmp_path / "tracks")
+    publish(tracks_publication(tmp_path / "tracks", repo_id, APACHE))
+    assert n_commits(hub, repo_id, "dataset") == 1
+    there = Path(snapshot_download(repo_id, repo_type="dataset"))
+    for path in (tmp_path / "tracks").iterdir():
+        assert (there / path.name).read_bytes() == path.read_bytes()
+    card = (there / "README.md").read_text()
+    assert f"datasets/{repo_id}/resolve/main/hub.txt" in card
+    assert "| marginal_A | 300 |" in card
+    (tmp_path / "tracks" / "surprisal.bw").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"surprisal.bw is missing or was changed"):
+        tracks_publication(tmp_path / "tracks", repo_id, APACHE)
+    with pytest.raises(InputError, match="holds no tracks"):
+        tracks_publication(tmp_path / "model", repo_id, APACHE)
 
 
 @pytest.mark.parametrize("name", ["ids.uint16", "segments.npy", "anchors.npy"])
