@@ -240,7 +240,7 @@ def speed(dna: DnaModel, genome: ReferenceGenome, chrom: str, n: int) -> None:
 
 def judge(table: pd.DataFrame, label: str) -> None:
     """Print how well each score tells the labels apart."""
-    names = table.columns[table.columns.get_loc("kind") + 1 :]
+    names = table.columns[table.columns.get_loc("variant_kind") + 1 :]
     positive = table[label].astype(bool).mean()
     print(f"| score | defined | precision by chromosome (95 %); {positive:.3f} by chance |\n|---|---|---|")
     for name in names:

@@ -58,7 +58,7 @@ def test_precision_by_chromosome_is_that_of_each_chromosome_weighted_by_its_vari
     variants = importlib.import_module("variants")
     table = pd.DataFrame({
         "chrom": ["1"] * 4 + ["2"] * 2 + ["3"] * 2, "label": [True, False, False, True, False, True, False, False],
-        "kind": "SNV", "llr": [9.0, 1.0, 3.0, 2.0, None, 0.5, 1.0, 1.0],
+        "variant_kind": "SNV", "llr": [9.0, 1.0, 3.0, 2.0, None, 0.5, 1.0, 1.0],
     })
     # Chromosome 1: ranks 9 (true), 3, 2 (true), 1: (1/1 + 2/3) / 2; chromosome 2: the one without a score is last;
     # chromosome 3 has no positive, and no precision.

@@ -45,6 +45,12 @@ class MaskedTokens(NamedTuple):
     probabilities: NDArray[np.float32]
     """Of every id of the vocabulary, shape (n, V)."""
 
+    def of_ids(self, ids: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return the probability of an id in the place of each token, shape (n,); 0 where the model has no row."""
+        known = ids < self.probabilities.shape[1]
+        rows = np.arange(len(ids))
+        return np.where(known, self.probabilities[rows, np.where(known, ids, 0)], 0.0).astype(np.float64)
+
 
 class BaseMarginals(NamedTuple):
     """The bases of some tokens of a strand, token by token."""

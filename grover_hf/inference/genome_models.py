@@ -45,6 +45,12 @@ def classifier_like(name: str, encoder: Encoder, other: str) -> DnaModel:
     classifier.require_classes()
     if encoder_of(classifier, name).vocabulary_sha256 != encoder.vocabulary_sha256:
         raise InputError(f"The classifier {name} has another vocabulary than {other}: their tokens differ.")
+    labels = [str(label) for label in classifier.model.config.id2label.values()]
+    if len({class_key(label) for label in labels}) < len(labels):
+        raise InputError(
+            f"The classes {', '.join(labels)} of {name} have one name in a file, where letters, digits, _ and . "
+            "alone are written; give the model's id2label others."
+        )
     return classifier
 
 

@@ -74,8 +74,8 @@ class LikelihoodTracks:
                 found[name][places] = column
             found[SURPRISAL][places] = -np.log2(of_base[np.arange(len(own)), own])
             true = strand.input_ids[masked.tokens]
-            p_token = masked.probabilities[np.arange(len(true)), true]
             lengths = strand.token_lengths[true]
+            p_token = masked.of_ids(true)
             found[TOKEN_PROBABILITY][places] = np.repeat(p_token, lengths)[inside]
         return found
 
@@ -174,8 +174,9 @@ def class_values(
     firsts = range(interval.start - interval.start % step_bp, interval.end, step_bp)
     inputs, steps = [], []
     for first in firsts:
-        middle = first + step_bp // 2
-        over = strand.token_over(np.array([min(middle, strand.codes.size - 1)]))[0]
+        # The last step of a chromosome may end before its middle.
+        middle = min(first + step_bp // 2, strand.codes.size - 1)
+        over = strand.token_over(np.array([middle]))[0]
         if over < 0:
             continue
         segment = strand.segments[strand.segment_of(np.array([over]))[0]]
@@ -201,8 +202,9 @@ def tokens_over(strand: StrandTokens, interval: Interval) -> NDArray[np.int64]:
     start, end = interval.start, interval.end
     if strand.strand == "-":
         start, end = strand.codes.size - end, strand.codes.size - start
-    first = int(np.searchsorted(strand.starts, start, side="right")) - 1
-    last = int(np.searchsorted(strand.starts, end, side="left"))
+    # Of the type of `starts`: else all of them are converted each time.
+    first = int(np.searchsorted(strand.starts, np.uint32(start), side="right")) - 1
+    last = int(np.searchsorted(strand.starts, np.uint32(end), side="left"))
     if first < 0 or int(strand.ends_of(np.array([first]))[0]) <= start:
         first += 1
     return np.arange(first, last)

@@ -240,13 +240,15 @@ class _Maker:
         """What the tracks follow from."""
         plan, identity = self._plan, identity_of_model(self._plan.model, self._plan.revision)
         regions = sha256_of_files([plan.regions]) if plan.regions else None
+        of_classifier = identity_of_model(plan.classifier, None) if plan.classifier else {}
         return {
             "version": version("grover-hf"), "model": plan.model, "model_revision": identity["revision"],
             "model_sha256": identity["sha256"], "vocabulary_sha256": self.encoder.vocabulary_sha256,
             "genome": plan.genome.name, "genome_sha256": self._genome.sha256(), "regions_sha256": regions,
             "strands": plan.strands, "window_tokens": plan.window_tokens, "apart": plan.apart,
-            "classifier": plan.classifier, "classifier_bp": plan.classifier_bp, "step_bp": plan.step_bp,
-            "tracks": self.names,
+            "classifier": plan.classifier, "classifier_revision": of_classifier.get("revision"),
+            "classifier_sha256": of_classifier.get("sha256"), "classifier_bp": plan.classifier_bp,
+            "step_bp": plan.step_bp, "tracks": self.names,
         }
 
     def find_components(self, blocks: list[Interval], parts: PartialArrays) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
-from grover_hf.genome.acgt import base_codes
+from grover_hf.genome.acgt import NOT_ACGT, base_codes
 from grover_hf.genome.annotations import require_same_names
 from grover_hf.genome.chromosome_names import synonyms
 from grover_hf.genome.letters import reverse_complement
@@ -114,7 +114,9 @@ def checked_alleles(records: Records, genome: ReferenceGenome, *, allow_mismatch
         InputError: If an allele is no text of bases nor any that VCF knows, no chromosome is in the genome, or
             more than 1 % of the references differ from it.
     """
-    require_same_names(sorted(set(records.chroms)), list(genome.sizes), what=records.path, genome=str(genome.path))
+    chroms = sorted(set(records.chroms))
+    if chroms:
+        require_same_names(chroms, list(genome.sizes), what=records.path, genome=str(genome.path))
     codes: dict[str, NDArray[np.uint8]] = {}
     rows, mismatches = [], []
     in_order = sorted(range(len(records.chroms)), key=lambda number: records.chroms[number])
@@ -163,9 +165,11 @@ def _why_not(
     if not known:
         return "chromosome not in the genome"
     there = codes[max(position, 0) : position + len(ref)]
-    if len(there) != len(ref) or (there != base_codes(ref)).any():
+    given = base_codes(ref)
+    # Callers of structural variants write N for a base that they have not looked up.
+    if len(there) != len(ref) or ((there != given) & (given != NOT_ACGT)).any():
         return _MISMATCH
-    return None if _BASES.fullmatch(ref) else "unknown bases"
+    return None
 
 
 def _kind(records: Records, number: int, ref: str, alt: str) -> str:
@@ -179,7 +183,7 @@ def _kind(records: Records, number: int, ref: str, alt: str) -> str:
         raise InputError(
             f"{records.places[number]}: ALT is {alt!r}; it must be bases, *, a symbol in <> or a breakend."
         )
-    if not _BASES.fullmatch(alt):
+    if not _BASES.fullmatch(alt) or not _BASES.fullmatch(ref):
         return "unknown bases"
     _, short_ref, short_alt = _trimmed(0, ref, alt.upper())
     if not short_ref and not short_alt:

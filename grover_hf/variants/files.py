@@ -4,6 +4,7 @@ VCF is read and written as text, so that no field is changed on the way: only IN
 """
 
 import contextlib
+import csv
 import gzip
 import itertools
 import re
@@ -28,7 +29,7 @@ ENDINGS = (".vcf", ".vcf.gz", ".parquet", ".tsv")
 RECORDS_A_RUN = 10_000
 """Records that stay together where several jobs make one output."""
 _NEEDED = ("chrom", "pos", "ref", "alt")
-_KIND = "kind"
+_KIND = "variant_kind"
 _N_FIXED = 8
 _STRUCTURE = re.compile(r'[<>"\r\n]')
 """What would be read as more than text in a header."""
@@ -87,7 +88,8 @@ def read_variants(path: Path) -> VariantFile:
     """
     if path.name.lower().endswith(".parquet"):
         table = _read_parquet(path)
-        return _from_table(path, table.to_pandas(), table.schema.remove_metadata())
+        # pandas may have noted an index, which is a column like any other here.
+        return _from_table(path, table.to_pandas(ignore_metadata=True), table.schema.remove_metadata())
     if re.search(r"\.(tsv|csv|txt)(\.gz)?$", path.name.lower()):
         columns = read_table(path)
         return _from_table(path, columns, _texts(columns))
@@ -117,7 +119,7 @@ def write_variants(
         elif ending == ".parquet":
             _write_parquet(beside, file, alleles, scores, provenance)
         else:
-            _table_of(file, alleles, scores).to_csv(beside, sep="\t", index=False, float_format="%.6g")
+            _write_tsv(beside, _table_of(file, alleles, scores), list(scores))
 
 
 def require_writable_form(file: VariantFile, names: Sequence[str], output: Path) -> None:
@@ -128,10 +130,12 @@ def require_writable_form(file: VariantFile, names: Sequence[str], output: Path)
         there = {match[1] for line in file.header if (match := _INFO_ID.match(line))}
     else:
         there = set(file.table.columns)
+        names = [_KIND, *names]
     if doubled := [name for name in names if name in there]:
+        how = f" (bcftools annotate --remove INFO/{doubled[0]})" if file.is_vcf else ""
         raise InputError(
             f"{file.records.path} has {doubled[0]} already: is it an output of this command? Take the file that "
-            f"it was made from, or drop the field (bcftools annotate --remove INFO/{doubled[0]})."
+            f"it was made from, or drop the field{how}."
         )
     if ending_of(output) == ".vcf.gz":
         _pysam()
@@ -229,8 +233,17 @@ def _vcf_lines(
         yield "\t".join(fields)
 
 
-def _number(value: float) -> str:
-    return "." if np.isnan(value) else f"{value:.6g}"
+def _number(value: float, missing: str = ".") -> str:
+    return missing if np.isnan(value) else f"{value:.6g}"
+
+
+def _write_tsv(path: Path, table: pd.DataFrame, scores: Sequence[str]) -> None:
+    """Write a table as text; what is not ours as it is, with no quotes added."""
+    table = table.assign(**{name: [_number(value, missing="") for value in table[name]] for name in scores})
+    try:
+        table.to_csv(path, sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar=None)
+    except csv.Error as error:
+        raise InputError(f"A field has a tab or the end of a line in it: name a .parquet ({error}).") from error
 
 
 def _table_of(file: VariantFile, alleles: Alleles, scores: Scores) -> pd.DataFrame:

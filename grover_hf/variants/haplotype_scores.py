@@ -133,7 +133,8 @@ class HaplotypeScorer:
         first, last = max(t_first, changed.first - self._neighbours), min(t_last, changed.last + self._neighbours)
         more = len(changed.input_ids) - (changed.last - changed.first)
         room = self._grid.window_tokens - (last - first) - max(0, more)
-        if room < 0 or not last + more - first:
+        # With no neighbours, an insertion between two tokens leaves nothing of the reference to compare with.
+        if room < 0 or last == first or last + more == first:
             return None
         window_first = max(t_first, first - room // 2)
         window_last = min(t_last, last + room - (first - window_first))

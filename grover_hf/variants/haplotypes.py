@@ -82,7 +82,8 @@ def _with_flank(
     lengths = encoder.token_lengths[proven.input_ids].astype(np.int64)
     new_ends = low + proven.first + np.cumsum(lengths)
     new_starts = new_ends - lengths
-    first = int(np.searchsorted(strand.starts, new_starts[0]))
+    # Of the type of `starts`: else all of them are converted each time.
+    first = int(np.searchsorted(strand.starts, np.uint32(new_starts[0])))
     # Behind the allele, positions are those of the strand, but for what it is longer.
     shift = alt.size - (end - start)
     last_numbers = strand.token_over(np.array([new_ends[-1] - 1 - shift]))

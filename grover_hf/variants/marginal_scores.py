@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.acgt import base_codes
-from grover_hf.inference.base_marginals import MARGINALS, VocabularyLetters
+from grover_hf.inference.base_marginals import MARGINALS, MaskedTokens, VocabularyLetters
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.variants.alleles import Placed
 from grover_hf.variants.predictors import Predictor
@@ -57,7 +57,11 @@ class MarginalScorer:
             # Passes interleave: of the alleles between the first and last token, some are of others.
             alleles = by_token[low:high]
             alleles = alleles[np.isin(tokens[alleles], numbers)]
-            self._token_scores(scores, strand, alleles, tokens, alternatives, numbers, found)
+            at = alleles[alternatives[alleles] >= 0]
+            rows = np.searchsorted(numbers, tokens[at])
+            scores[TOKEN][at] = _log_ratio(
+                MaskedTokens(numbers[rows], found[rows]), alternatives[at], strand.input_ids[tokens[at]]
+            )
             marginals = self._letters.marginals(strand, masked)
             order = np.argsort(marginals.positions)
             snvs = alleles[is_snv[alleles]]
@@ -72,19 +76,6 @@ class MarginalScorer:
                 scores[name][snvs] = llr[:, number]
         return scores
 
-    def _token_scores(
-        self, scores: Mapping[str, NDArray[np.float64]], strand: StrandTokens, alleles: NDArray[np.int64],
-        tokens: NDArray[np.int64], alternatives: NDArray[np.int64], numbers: NDArray[np.int64],
-        found: NDArray[np.float32],
-    ) -> None:
-        # A model may have fewer rows than there are tokens.
-        fitting = alleles[(alternatives[alleles] >= 0) & (alternatives[alleles] < found.shape[1])]
-        rows = found[np.searchsorted(numbers, tokens[fitting])].astype(np.float64)
-        each = np.arange(len(fitting))
-        with np.errstate(divide="ignore"):
-            logs = np.log(rows)
-        scores[TOKEN][fitting] = logs[each, alternatives[fitting]] - logs[each, strand.input_ids[tokens[fitting]]]
-
     def _alternative_tokens(
         self, strand: StrandTokens, tokens: NDArray[np.int64], placed: Placed
     ) -> NDArray[np.int64]:
@@ -98,3 +89,12 @@ class MarginalScorer:
             if offset + len(ref) <= len(spelled):
                 found[row] = self._ids.get(spelled[:offset] + alt + spelled[offset + len(alt) :], -1)
         return found
+
+
+def _log_ratio(
+    masked: MaskedTokens, alts: NDArray[np.integer], refs: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return log P(alt) - log P(ref) in the place of each token, shape (n,); NaN where one is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(masked.of_ids(alts)) - np.log(masked.of_ids(refs))
+    return np.where(np.isfinite(ratio), ratio, np.nan)

@@ -94,9 +94,10 @@ def tables_of_genome(genome: Path, tokenizer: Encoder | Path) -> tuple[TablePred
 def seen_of(strand: StrandTokens, tokens: NDArray[np.int64]) -> Seen:
     """Return the neighbours of tokens, a special one where the segment begins or ends."""
     segments = strand.segment_of(tokens)
-    padded = np.concatenate([[CLS_ID], strand.input_ids, [CLS_ID]]).astype(np.int64)
-    left = np.where(tokens > strand.first_tokens[segments], padded[tokens], CLS_ID)
-    right = np.where(tokens + 1 < strand.first_tokens[segments + 1], padded[tokens + 2], CLS_ID)
+    ids, last = strand.input_ids, strand.input_ids.size - 1
+    before, behind = (ids[np.clip(tokens + shift, 0, last)].astype(np.int64) for shift in (-1, 1))
+    left = np.where(tokens > strand.first_tokens[segments], before, CLS_ID)
+    right = np.where(tokens + 1 < strand.first_tokens[segments + 1], behind, CLS_ID)
     return Seen(left, np.full(len(tokens), MASK_ID), right)
 
 

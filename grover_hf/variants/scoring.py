@@ -6,10 +6,12 @@ strands, or one of them. What has no score, on one of the strands asked for, is 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write, sha256_of_files
@@ -107,7 +109,7 @@ def score_variants(
 ) -> Scored | ShardWritten:
     """Write the variants of a file with their scores; a stopped run goes on from OUTPUT.partial.
 
-    Memory: the file, 200 bytes an allele, and 2.5 bytes a base of the longest chromosome.
+    Memory: the text of the file a few times over, 1 kB an allele, and 2.5 bytes a base of the longest chromosome.
 
     Args:
         plan: What to score.
@@ -210,17 +212,19 @@ class Scorer:
             self._predictors |= dict(zip(("frequency", "neighbours"), tables, strict=True))
         self._grid = grid
 
-    @property
+    @cached_property
     def provenance(self) -> dict[str, str]:
         """What the scores follow from, as text."""
-        identity = identity_of_model(self._plan.model, self._plan.revision)
         plan = self._plan
+        identity = identity_of_model(plan.model, plan.revision)
+        of_classifier = identity_of_model(plan.classifier, None) if plan.classifier else {}
         known = {
             "version": version("grover-hf"), "model": plan.model, "model_revision": identity["revision"],
             "model_sha256": identity["sha256"], "vocabulary_sha256": self._encoder.vocabulary_sha256,
             "genome": self._genome.path.name, "genome_sha256": self._genome.sha256(),
             "strands": plan.strands, "window_tokens": self._grid.window_tokens, "apart": self._grid.apart,
             "neighbours": plan.neighbours, "classifier": plan.classifier, "calibrate": plan.calibrate,
+            "classifier_revision": of_classifier.get("revision"), "classifier_sha256": of_classifier.get("sha256"),
             "classifier_bp": plan.classifier_bp, "rename": plan.rename or None,
             "scores": ",".join(self.descriptions),
         }
@@ -319,9 +323,7 @@ class Scorer:
             parts.save("background", {"means": background(self._genome, self._mean_llr, self._plan.calibrate)})
         means = parts.load("background")["means"]
         calibrated = np.full(len(alleles), np.nan)
-        snvs = np.flatnonzero(alleles.kinds == SNV)
-        for chrom in sorted(set(alleles.chroms[snvs])):
-            rows = snvs[alleles.chroms[snvs] == chrom]
+        for chrom, rows in _by_chromosome(alleles, np.flatnonzero(alleles.kinds == SNV)):
             alts = base_codes("".join(alleles.alts[rows].tolist()))
             classes = pentanucleotide_classes(self._genome.codes(chrom), alleles.starts[rows], alts)
             calibrated[rows] = llr[rows] - np.where(classes >= 0, means[classes], np.nan)
@@ -337,13 +339,20 @@ class Scorer:
         return total / len(strands_of(self._plan.strands))
 
 
+def _by_chromosome(alleles: Alleles, rows: NDArray[np.int64]) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return each chromosome, by name, with its rows by place; one sort, however many contigs there are."""
+    if not rows.size:
+        return []
+    codes, names = pd.factorize(alleles.chroms[rows], sort=True)
+    order = np.lexsort((alleles.starts[rows], codes))
+    borders = np.flatnonzero(np.diff(codes[order])) + 1
+    return list(zip(names.tolist(), np.split(rows[order], borders), strict=True))
+
+
 def _pieces(alleles: Alleles) -> Iterator[tuple[str, list[tuple[int, NDArray[np.int64]]]]]:
     """Yield each chromosome with the numbers and rows of its parts, by place: neighbours share windows."""
-    rows = np.flatnonzero(alleles.scored)
     number = 0
-    for chrom in sorted(set(alleles.chroms[rows])):
-        of_chrom = rows[alleles.chroms[rows] == chrom]
-        of_chrom = of_chrom[np.argsort(alleles.starts[of_chrom], kind="stable")]
+    for chrom, of_chrom in _by_chromosome(alleles, np.flatnonzero(alleles.scored)):
         parts = np.split(of_chrom, np.arange(_ALLELES_A_PART, len(of_chrom), _ALLELES_A_PART))
         yield chrom, list(enumerate(parts, number))
         number += len(parts)

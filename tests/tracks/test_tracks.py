@@ -257,3 +257,9 @@ def test_joined_shards_are_the_folder_of_one_job(plan, tmp_path, monkeypatch, tr
     assert names == sorted(path.name for path in (tmp_path / "o").iterdir())
     for name in names:
         assert (tmp_path / "o" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_the_last_step_of_a_chromosome_may_be_shorter_than_its_half(folder, plan, tmp_path):
+    plan = replace(plan, likelihood=False, classifier=str(folder / "classifier"), classifier_bp=10, step_bp=80)
+    write_tracks(replace(plan, chromosomes=["d"]), tmp_path / "o")
+    assert np.isfinite(read(tmp_path / "o" / "class_weak.bw", {"d": 90})["d"]).all()

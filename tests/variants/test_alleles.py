@@ -97,3 +97,8 @@ def test_chromosomes_of_another_name_are_offered_and_those_that_are_missing_left
 def test_alleles_that_are_no_bases_are_errors_with_their_line(genome, row, message):
     with pytest.raises(InputError, match=message):
         checked_alleles(records(row), genome)
+
+
+def test_n_in_the_reference_of_a_structural_variant_is_no_mismatch(genome):
+    alleles = checked_alleles(records((1, "N", "<DEL>"), (2, "N", "G"), (1, "A", "C")), genome)
+    assert alleles.kinds.tolist() == ["symbolic allele", "unknown bases", "SNV"]

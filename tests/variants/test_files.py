@@ -98,13 +98,13 @@ def test_packed_and_windows_files_read_alike(vcf, tmp_path):
 def test_a_vcf_becomes_a_table_with_a_row_an_allele(vcf, genome, tmp_path):
     written(vcf, genome, tmp_path / "o.parquet")
     table = pq.read_table(tmp_path / "o.parquet")
-    assert table.column_names == ["chrom", "pos", "id", "ref", "alt", "kind", "llr", "abs_llr"]
+    assert table.column_names == ["chrom", "pos", "id", "ref", "alt", "variant_kind", "llr", "abs_llr"]
     assert table["alt"].to_pylist() == ["C", "G", "T", "*", "<DEL>"]
     assert table["llr"].to_pylist() == [-1.25, 0.5, None, None, None]
     assert table.schema.metadata[b"grover.model"] == b"m<1>\n"
     written(vcf, genome, tmp_path / "o.tsv")
     found = pd.read_csv(tmp_path / "o.tsv", sep="\t")
-    assert found["kind"].tolist() == ["SNV", "SNV", "SNV", "star allele", "symbolic allele"]
+    assert found["variant_kind"].tolist() == ["SNV", "SNV", "SNV", "star allele", "symbolic allele"]
     assert found["pos"].tolist() == [5, 2, 2, 2, 1]
 
 
@@ -124,7 +124,7 @@ def test_tables_keep_their_columns(genome, tmp_path, name):
     scores = {"llr": np.array([1.5, np.nan])}
     write_variants(file, alleles, scores, {"llr": ""}, {}, tmp_path / "o.tsv")
     found = pd.read_csv(tmp_path / "o.tsv", sep="\t")
-    assert found.columns.tolist() == [*table.columns, "kind", "llr"]
+    assert found.columns.tolist() == [*table.columns, "variant_kind", "llr"]
     assert found[table.columns.tolist()].astype(str).equals(table.astype(str))
     assert found["llr"].tolist()[0] == 1.5
     assert np.isnan(found["llr"].tolist()[1])
@@ -168,3 +168,26 @@ def test_a_vcf_without_records_stays_one(tmp_path, genome):
     file = read_variants(tmp_path / "v.vcf")
     assert file.lines == ()
     assert len(file.records.chroms) == 0
+
+
+def test_quotes_and_columns_of_a_table_stay_and_ours_are_not_put_over_them(genome, tmp_path):
+    table = pd.DataFrame({"chrom": "c", "pos": [5, 2], "ref": ["A", "C"], "alt": ["C", "G"]})
+    table["note"] = ['5" UTR', "a,b"]
+    lines = ["\t".join(map(str, row)) for row in [table.columns, *table.to_numpy()]]
+    (tmp_path / "t.tsv").write_text("\n".join(lines))
+    file = read_variants(tmp_path / "t.tsv")
+    scores = {"llr": np.array([1.5, np.nan])}
+    write_variants(file, checked_alleles(file.records, genome), scores, {"llr": ""}, {}, tmp_path / "o.tsv")
+    assert (tmp_path / "o.tsv").read_text().splitlines()[1:] == [f"{lines[1]}\tSNV\t1.5", f"{lines[2]}\tSNV\t"]
+    table.assign(variant_kind=1).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="has variant_kind already"):
+        require_writable_form(read_variants(tmp_path / "t.parquet"), ["llr"], tmp_path / "o.parquet")
+
+
+def test_an_index_that_pandas_noted_is_a_column(genome, tmp_path):
+    table = pd.DataFrame({"chrom": "c", "pos": [5, 2, 1], "ref": ["A", "C", "A"], "alt": ["C", "G", "T"]})
+    table[table["pos"] != 2].to_parquet(tmp_path / "t.parquet")
+    file = read_variants(tmp_path / "t.parquet")
+    scores = {"llr": np.array([1.5, np.nan])}
+    write_variants(file, checked_alleles(file.records, genome), scores, {"llr": ""}, {}, tmp_path / "o.parquet")
+    assert pq.read_table(tmp_path / "o.parquet")["pos"].to_pylist() == [5, 1]

@@ -1,10 +1,12 @@
 """Scores are what the model says of both alleles, whatever was stopped, shared or asked for beside them."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from grover_hf import DnaModel, InputError, ReferenceGenome
 from grover_hf._internals.gathering import whole_shards
@@ -101,7 +103,7 @@ def test_the_minus_strand_is_the_plus_strand_of_the_reverse_complement(folder, p
     # VCF's base before an indel is now behind it: what counts is the sequence.
     vcf_of(tmp_path / "r.vcf", rows)
     forward = table_of(plan, tmp_path / "f.parquet", strands="-", pll=True)
-    forward = forward[forward["kind"] != "symbolic allele"].reset_index(drop=True)
+    forward = forward[forward["variant_kind"] != "symbolic allele"].reset_index(drop=True)
     other = replace(plan, variants=tmp_path / "r.vcf", genome=tmp_path / "r.fa")
     mirrored = table_of(other, tmp_path / "b.parquet", strands="+", pll=True)
     for score in ("llr", "llr_left", "llr_both", "llr_token", "pll_per_base"):
@@ -124,9 +126,9 @@ def test_minus_and_absolute_are_of_the_llr_and_what_has_no_score_is_missing(plan
     table = table_of(plan, tmp_path / "o.parquet")
     np.testing.assert_array_equal(table["minus_llr"], -table["llr"])
     np.testing.assert_array_equal(table["abs_llr"], table["llr"].abs())
-    assert table["llr"][table["kind"] != "SNV"].isna().all()
+    assert table["llr"][table["variant_kind"] != "SNV"].isna().all()
     assert not (table["llr"] == 0).any()
-    assert table["llr"][table["kind"] == "SNV"].notna().mean() > 0.8
+    assert table["llr"][table["variant_kind"] == "SNV"].notna().mean() > 0.8
 
 
 def test_the_pll_is_the_sum_over_the_span_with_each_token_masked(folder, plan, tmp_path):
@@ -174,14 +176,14 @@ def test_retokenization_is_nothing_where_borders_stay_and_missing_for_indels(fol
     def borders(text):
         return np.cumsum(encoder.token_lengths[encoder.encode(text)].astype(int)).tolist()
 
-    for _, row in table[table["kind"] == "SNV"].iterrows():
+    for _, row in table[table["variant_kind"] == "SNV"].iterrows():
         at = int(row["pos"]) - 1
         if row["chrom"] == "c" and borders(SEQUENCE[:at] + row["alt"] + SEQUENCE[at + 1 :]) == borders(SEQUENCE):
             assert row["retokenization_per_base"] == 0
     assert (table["retokenization_per_base"] == 0).any()
     assert fixed.any()
-    assert table["retokenization_per_base"][table["kind"] == "indel"].isna().all()
-    assert table["pll_per_base"][table["kind"] == "indel"].notna().all()
+    assert table["retokenization_per_base"][table["variant_kind"] == "indel"].isna().all()
+    assert table["pll_per_base"][table["variant_kind"] == "indel"].notna().all()
 
 
 def test_tables_classes_and_calibration_stand_beside_the_model(folder, plan, tmp_path, monkeypatch):
@@ -191,9 +193,10 @@ def test_tables_classes_and_calibration_stand_beside_the_model(folder, plan, tmp
     table = table_of(plan, tmp_path / "o.parquet")
     classes = ["class_no_promoter", "class_weak", "class_promoter"]
     # Probabilities of three classes change by nothing in all.
-    np.testing.assert_allclose(table[classes].sum(axis=1)[table["kind"] != "symbolic allele"], 0, atol=1e-6)
-    assert table["class_weak"][table["kind"] == "indel"].notna().all()
-    snvs = table["kind"] == "SNV"
+    total = table[classes].sum(axis=1)[table["variant_kind"] != "symbolic allele"]
+    np.testing.assert_allclose(total, 0, atol=1e-6)
+    assert table["class_weak"][table["variant_kind"] == "indel"].notna().all()
+    snvs = table["variant_kind"] == "SNV"
     assert table["llr_neighbours"][snvs].notna().sum() == table["llr"][snvs].notna().sum()
     assert table["llr_calibrated"][snvs].notna().mean() > 0.8
     assert table["llr_calibrated"][~snvs].isna().all()
@@ -289,3 +292,45 @@ def test_names_of_another_style_are_taken_when_asked_and_kept_in_the_output(fold
     assert table["chrom"].tolist() == [row[0] for row in rows]
     expected = table_of(plan, tmp_path / "e.parquet")
     np.testing.assert_allclose(table["llr"], expected["llr"], atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".vcf", ".vcf.gz", ".parquet", ".tsv"])
+def test_a_file_without_records_stays_one(folder, plan, tmp_path, ending):
+    plan = replace(plan, variants=vcf_of(tmp_path / "v.vcf", []))
+    done = score_variants(plan, tmp_path / f"o{ending}")
+    assert (done.n_records, done.kinds) == (0, {})
+    if ending == ".parquet":
+        assert pd.read_parquet(tmp_path / "o.parquet").shape[0] == 0
+
+
+def test_an_insertion_between_tokens_has_no_pll_where_no_neighbour_is_looked_at(folder, plan, tmp_path):
+    encoder = encoder_of(DnaModel.from_pretrained(folder / "model", device="cpu"), "model")
+    starts = StrandTokens.of(ReferenceGenome(folder / "g.fa"), "c", encoder).starts[20:120].tolist()
+    rows = [("c", at - 1, SEQUENCE[at - 1], SEQUENCE[at - 1] + "GGCGCG") for at in starts]
+    plan = replace(plan, variants=vcf_of(tmp_path / "v.vcf", rows), neighbours=0, pll=True, embedding=True)
+    table = table_of(plan, tmp_path / "o.parquet", strands="+")
+    assert 0 < table["pll_per_base"].isna().sum() < len(rows)
+    np.testing.assert_array_equal(table["pll_per_base"].isna(), table["embedding_distance"].isna())
+
+
+def test_parts_of_another_classifier_are_not_taken_for_this_ones(folder, plan, tmp_path, monkeypatch):
+    shutil.copytree(folder / "classifier", tmp_path / "classifier")
+    plan = replace(plan, classifier=str(tmp_path / "classifier"), classifier_bp=40)
+    monkeypatch.setattr(scoring, "write_variants", _stops)
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(plan, tmp_path / "o.vcf")
+    retrained = tiny_classifier()
+    torch.nn.init.zeros_(retrained.classifier.weight)
+    retrained.save_pretrained(tmp_path / "classifier")
+    with pytest.raises(InputError, match="another classifier_sha256"):
+        score_variants(plan, tmp_path / "o.vcf")
+
+
+def test_classes_that_would_share_a_name_are_refused(folder, plan, tmp_path):
+    save(tmp_path / "classifier", tiny_classifier(id2label={0: "+", 1: "-"}, num_labels=2))
+    with pytest.raises(InputError, match="The classes \\+, - of .* have one name in a file"):
+        score_variants(replace(plan, classifier=str(tmp_path / "classifier")), tmp_path / "o.vcf")
+
+
+def _stops(*_):
+    raise KeyboardInterrupt
