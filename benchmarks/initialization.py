@@ -69,10 +69,11 @@ def main() -> None:
         print(f"| {key.replace('_', ' ')} | {value:.1f} | | | |")
 
 
-def judged(run: Path, n_windows: int) -> EvaluationReport:
+def judged(run: Path, n_windows: int, output: Path | None = None) -> EvaluationReport:
     """Judge a run at the same masks as all others."""
     return evaluate(EvaluationPlan(
         run=str(run), windows=n_windows, p_select=0.15, p_mask=0.8, p_random=0.1, seed=0, overwrite=True,
+        output=None if output is None else str(output),
     ))
 
 
