@@ -1,4 +1,4 @@
-"""Benchmarks that no machine here runs in full do run: on tiny sizes, from their first line to their last."""
+"""Benchmarks: what they compute is right, and one that no machine here runs in full does run, on tiny sizes."""
 
 import importlib
 import os
@@ -6,10 +6,42 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def script(monkeypatch, name):
+    """Return a benchmark as a module."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module(name)
+
+
+def test_simple_repeats_are_all_stretches_that_repeat_a_short_unit(monkeypatch):
+    kinds = script(monkeypatch, "kinds_of_tokens")
+    rng = np.random.default_rng(0)
+    pieces = [np.tile(rng.integers(0, 4, unit), 30)[:length] for unit in range(1, 8) for length in range(15, 26)]
+    codes = np.concatenate([part for piece in pieces for part in (piece, rng.integers(0, 5, 9))]).astype(np.uint8)
+    expected = np.zeros(len(codes), bool)
+    for first in range(len(codes) - 19):
+        stretch = codes[first : first + 20]
+        if any((stretch[unit:] == stretch[:-unit]).all() and (stretch < 4).all() for unit in range(1, 7)):
+            expected[first : first + 20] = True
+    assert 0.2 < expected.mean() < 0.8
+    np.testing.assert_array_equal(kinds.in_simple_repeat(codes), expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "law"), [("WithFloor", (2.0, 0.8, 0.5, 1.5, 0.2)), ("WithoutFloor", (4.6, 0.02, 0.03))]
+)
+def test_the_fit_of_losses_finds_the_law_that_made_them(monkeypatch, form, law):
+    fit = script(monkeypatch, "scaling_fit")
+    law = getattr(fit, form)(*law)
+    points = np.array([(n, d, 0.0) for n in (0.4e6, 1.3e6, 3.1e6, 1e8) for d in (1e5, 1e6, 1e7, 1e9)])
+    points[:, 2] = law.at(points)
+    np.testing.assert_allclose(getattr(fit, form).fitted(points).at(points), points[:, 2], rtol=5e-3)
 
 
 @pytest.mark.slow
