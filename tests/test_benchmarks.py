@@ -61,9 +61,8 @@ def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
 
 @pytest.mark.slow
 def test_base_marginals_of_a_trained_model_tell_the_bases_of_a_planted_motif(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    variants = importlib.import_module("variants")
+    variants = script(monkeypatch, "variants")
     rows = variants.planted(tmp_path, seed=7, mbp=2.0, n_sites=60)
     inside = {(scored_by, which): float(auroc.split()[0]) for _, scored_by, which, _, auroc, _ in rows}
     assert inside["model", "all"] > 0.95
@@ -86,8 +85,7 @@ def test_the_benchmark_of_embeddings_runs(tmp_path):
 
 
 def test_precision_by_chromosome_is_that_of_each_chromosome_weighted_by_its_variants(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    variants = importlib.import_module("variants")
+    variants = script(monkeypatch, "variants")
     table = pd.DataFrame({
         "chrom": ["1"] * 4 + ["2"] * 2 + ["3"] * 2, "label": [True, False, False, True, False, True, False, False],
         "variant_kind": "SNV", "llr": [9.0, 1.0, 3.0, 2.0, None, 0.5, 1.0, 1.0],
