@@ -63,7 +63,7 @@ def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path):
 def test_base_marginals_of_a_trained_model_tell_the_bases_of_a_planted_motif(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     variants = script(monkeypatch, "variants")
-    rows = variants.planted(tmp_path, seed=7, mbp=2.0, n_sites=60)
+    rows = variants.planted(tmp_path, seed=7, mbp=2.0, steps=60, n_sites=60)
     inside = {(scored_by, which): float(auroc.split()[0]) for _, scored_by, which, _, auroc, _ in rows}
     assert inside["model", "all"] > 0.95
     assert inside["token frequency", "all"] < 0.8

@@ -95,6 +95,7 @@ def test_facts_and_card_have_each_genome_of_its_own(built, genomes):
     assert f"| 0.5 | {facts.genomes['new'].splits['train']} | {facts.genomes['new'].splits['test']} |" in line
 
 
+@pytest.mark.slow
 def test_the_model_of_several_genomes_is_evaluated_and_its_card_names_them(built, genomes, tmp_path):
     both, alone = built
     changes = {

@@ -28,6 +28,7 @@ def cosine(one, other):
     return (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
 
 
+@pytest.mark.slow
 def test_sentence_transformers_opens_a_published_model_and_embeds_nearly_as_we_do(
     hub, repo_id, tmp_path, simulated_fasta, simulated_merges, in_fresh_process
 ):

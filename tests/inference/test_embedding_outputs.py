@@ -156,6 +156,7 @@ write_embeddings(plan, out, shard=Shard(1, 2))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_shard_goes_on_from_its_parts_and_the_other_is_left(inputs, plan, tmp_path):
     out = tmp_path / "out"
     write_embeddings(plan, tmp_path / "whole")

@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 from transformers import AutoModelForSequenceClassification
 
 TUTORIAL = Path(__file__).parents[2] / "notebooks" / "tutorial.ipynb"
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_to_a_score_beside_its_baselines_and_publishes_its_model(
     hub, repo_id, tmp_path, monkeypatch
 ):
