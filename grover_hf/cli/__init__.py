@@ -33,7 +33,7 @@ def _options(
 
 
 _START, _VOCABULARIES, _DATASETS, _SCORES, _HUB = "Start here", "Vocabularies", "Datasets", "Scores", "Hub"
-_MODELS = "Models"
+_MODELS, _JOBS = "Models", "Many jobs"
 app.command(rich_help_panel=_START)(start.quickstart)
 app.command(rich_help_panel=_START)(start.fetch)
 app.command(rich_help_panel=_VOCABULARIES)(tokens.train_bpe)
@@ -48,7 +48,7 @@ app.add_typer(build, name="build", rich_help_panel=_DATASETS)
 app.command(rich_help_panel=_MODELS)(models.embed)
 app.command(rich_help_panel=_MODELS)(models.score_variants)
 app.command(rich_help_panel=_MODELS)(models.tracks)
-app.command(rich_help_panel=_START)(gather.gather)
+app.command(rich_help_panel=_JOBS)(gather.gather)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.evaluate)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.probe)
 app.command(rich_help_panel=_SCORES)(scores.baselines)

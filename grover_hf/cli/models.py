@@ -75,7 +75,7 @@ def score_variants(
         int, typer.Option(min=0, help="less the mean of the five bases, from so many stretches of 1,500 bp")
     ] = 0,
     window_tokens: Annotated[
-        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster [default: the model's]")
+        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster (default: all that it takes)")
     ] = None,
     apart: Annotated[int, typer.Option(min=1, help="tokens between those that are masked together")] = 16,
     rename: Annotated[
@@ -109,7 +109,7 @@ def tracks(
     model: Annotated[str, typer.Option(help="folder of a model, or its name on the Hub")],
     output: Annotated[Path, typer.Option(help="folder for the tracks and hub.txt")],
     revision: Annotated[str | None, typer.Option(help="of the model on the Hub")] = None,
-    regions: Annotated[Path | None, typer.Option(help="a BED file [default: whole chromosomes]")] = None,
+    regions: Annotated[Path | None, typer.Option(help="a BED file (default: whole chromosomes)")] = None,
     chromosomes: Chromosomes = "all",
     likelihood: Annotated[bool, typer.Option(help="base marginals, surprisal, token probability")] = True,
     components: Annotated[int, typer.Option(min=0, help="so many principal components of token vectors")] = 0,
@@ -118,12 +118,12 @@ def tracks(
     step_bp: Annotated[int, typer.Option(min=1, help="from one of its values to the next")] = 50,
     strands: Annotated[Literal["both", "+", "-"], typer.Option(help="of likelihoods; both: the mean")] = "both",
     window_tokens: Annotated[
-        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster [default: the model's]")
+        int | None, typer.Option(min=1, help="tokens read at once; fewer are faster (default: all that it takes)")
     ] = None,
     apart: Annotated[int, typer.Option(min=1, help="tokens between those that are masked together")] = 16,
     track_format: Annotated[Literal["bigwig", "bedgraph"], typer.Option("--format")] = "bigwig",
     assembly: Annotated[
-        str | None, typer.Option(help="the genome's name in a browser, for hub.txt: hg19 [default: the file's]")
+        str | None, typer.Option(help="the genome's name in a browser, for hub.txt: hg19 (default: the file's)")
     ] = None,
     email: Annotated[str, typer.Option(help="for hub.txt")] = "nobody@example.org",
     shard: ShardText = None,
