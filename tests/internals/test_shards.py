@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -241,7 +242,7 @@ def test_joined_row_groups_are_the_bytes_of_one_writer(tmp_path):
         metadata={"grover.model": "m"},
     )
     groups = [
-        pa.table([[f"r{n}"] * 1500, [[n, n + 1]] * 1500, [None, *[[n, 0.5]] * 1499]], schema=schema)
+        pa.table([[f"r{n}"] * 1500, [[n, n + 1]] * 1500, [[np.nan] * 2, *[[n, 0.5]] * 1499]], schema=schema)
         for n in range(5)
     ]
 
