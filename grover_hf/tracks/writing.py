@@ -128,25 +128,23 @@ def write_tracks(
     """
     require_not_an_input(output, [plan.genome, plan.model, *([plan.regions] if plan.regions else [])])
     require_writable_format(plan.track_format)
-    if shard is None:
+    if shard is not None:
+        return _write_shard(plan, output, shard, overwrite=overwrite)
+    with only_writer(output):
         remove_finished(output)
         _require_writable(output, overwrite=overwrite)
-    genome = ReferenceGenome(plan.genome, plan.chromosomes)
-    blocks = _blocks(plan, genome)
-    maker = _Maker(plan, genome)
-    tracks = Tracks(
-        names=maker.names, track_format=plan.track_format, sizes=dict(genome.sizes),
-        hub=hub_text(maker.names, genome=_assembly(plan), model=plan.model, email=plan.email), origin=maker.origin,
-    )
-    if shard is None:
-        with only_writer(output):
-            parts = PartialArrays(output, tracks.origin, overwrite=overwrite)
-            _compute(maker, blocks, blocks, parts)
-            parts.finish()
-            places = [(block, parts.path(_name(block))) for block in blocks]
-            written = _write_folder(tracks, places, output)
-            parts.remove()
-            return written
+        maker, blocks, tracks = _opened(plan)
+        parts = PartialArrays(output, tracks.origin, overwrite=overwrite)
+        _compute(maker, blocks, blocks, parts)
+        parts.finish()
+        places = [(block, parts.path(_name(block))) for block in blocks]
+        written = _write_folder(tracks, places, output)
+        parts.remove()
+    return written
+
+
+def _write_shard(plan: TrackPlan, output: Path, shard: Shard, *, overwrite: bool) -> ShardWritten:
+    maker, blocks, tracks = _opened(plan)
 
     def write(path: Path, units: range) -> int:
         mine = blocks[units.start : units.stop]
@@ -166,6 +164,17 @@ def write_tracks(
     origin = Origin(kind=KIND, inputs=digests, options={**options, "format": plan.track_format})
     costs = [len(block) for block in blocks]
     return write_shard(output, shard, origin, costs=costs, write=write, suffix=".blocks", overwrite=overwrite)
+
+
+def _opened(plan: TrackPlan) -> "tuple[_Maker, list[Interval], Tracks]":
+    """Return what makes the values, of which blocks, and what is written of them."""
+    genome = ReferenceGenome(plan.genome, plan.chromosomes)
+    blocks = _blocks(plan, genome)
+    maker = _Maker(plan, genome)
+    hub = hub_text(maker.names, genome=_assembly(plan), model=plan.model, email=plan.email)
+    return maker, blocks, Tracks(
+        names=maker.names, track_format=plan.track_format, sizes=dict(genome.sizes), hub=hub, origin=maker.origin
+    )
 
 
 def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ import csv
 import gzip
 import itertools
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,35 @@ def write_variants(
             _write_parquet(beside, file, alleles, scores, provenance)
         else:
             _write_tsv(beside, _table_of(file, alleles, scores), list(scores))
+
+
+def require_replaceable(output: Path, *, overwrite: bool) -> None:
+    """Raise `InputError` if a file is there and may not be replaced: scored variants of ours alone ever are."""
+    if not output.exists():
+        return
+    if output.is_dir():
+        raise InputError(f"{output} is a folder; name another --output.")
+    if not overwrite:
+        raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
+    if not _is_ours(output):
+        raise InputError(
+            f"{output} is not replaced: it holds no scores of variants, so this command did not make it. Name "
+            "another --output, or remove it yourself."
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    ending = ending_of(path)
+    try:
+        if ending == ".parquet":
+            return _KIND in (schema := pq.read_schema(path)).names and b"grover.scores" in (schema.metadata or {})
+        with gzip.open(path, "rb") if ending == ".vcf.gz" else open(path, "rb") as file:
+            if ending == ".tsv":
+                return _KIND.encode() in file.readline().rstrip().split(b"\t")
+            header = itertools.takewhile(lambda line: line.startswith(b"#"), file)
+            return any(line.startswith(b"##grover_hf_scores=") for line in header)
+    except (OSError, EOFError, zlib.error, pa.ArrowInvalid):
+        return False
 
 
 def require_writable_form(file: VariantFile, names: Sequence[str], output: Path) -> None:

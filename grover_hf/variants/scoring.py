@@ -38,6 +38,7 @@ from grover_hf.variants.files import (
     join_packed,
     n_header_lines,
     read_variants,
+    require_replaceable,
     require_writable_form,
     write_variants,
 )
@@ -121,50 +122,71 @@ def score_variants(
         InputError: If a file or model cannot be used, or `output` may not be written.
     """
     require_not_an_input(output, [plan.variants, plan.genome, plan.model])
-    strands_of(plan.strands)
-    remove_finished(output)
-    if shard is None and output.exists() and not overwrite:
-        raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
-    file = read_variants(plan.variants)
-    genome = ReferenceGenome(plan.genome)
-    scorer = Scorer(plan, genome)
-    require_writable_form(file, list(scorer.descriptions), output)
-    records = renamed(file.records, genome) if plan.rename else file.records
-    alleles = checked_alleles(records, genome, allow_mismatches=plan.allow_mismatches)
-    inputs = {"variants": sha256_of_files([plan.variants]), "genome": genome.sha256()}
+    if shard is not None:
+        return _score_shard(plan, output, shard, overwrite=overwrite)
+    with only_writer(output):
+        remove_finished(output)
+        require_replaceable(output, overwrite=overwrite)
+        opened = _Opened.of(plan, output)
+        return opened.write(output, 0, len(opened.file.records.chroms), overwrite=overwrite)
 
-    def write(path: Path, some: VariantFile, of_some: Alleles) -> Scored:
-        parts = PartialArrays(path, scorer.provenance | inputs, overwrite=overwrite)
-        scores = scorer.scores(of_some, parts)
-        parts.finish()
-        write_variants(some, of_some, scores, scorer.descriptions, scorer.provenance, path)
-        parts.remove()
-        n_scored = {name: int(np.isfinite(values).sum()) for name, values in scores.items()}
-        return Scored(n_records=len(some.records.chroms), kinds=of_some.counts(), n_scored=n_scored)
 
-    if shard is None:
-        with only_writer(output):
-            return write(output, file, alleles)
-    runs = row_runs(len(file.records.chroms), RECORDS_A_RUN)
+def _score_shard(plan: ScorePlan, output: Path, shard: Shard, *, overwrite: bool) -> ShardWritten:
+    opened = _Opened.of(plan, output)
+    runs = row_runs(len(opened.file.records.chroms), RECORDS_A_RUN)
 
-    def write_units(path: Path, units: range) -> int:
+    def write(path: Path, units: range) -> int:
         first, last = (runs[units.start].start, runs[units.stop - 1].stop) if units else (0, 0)
-        return write(path, file.part(first, last), alleles.of_records(first, last)).n_records
+        return opened.write(path, first, last, overwrite=overwrite).n_records
 
-    options = {name: value for name, value in scorer.provenance.items() if name not in inputs}
+    options = dict(opened.scorer.provenance)
+    inputs = {"variants": opened.variants_sha256, "genome": options.pop("genome_sha256")}
     origin = Origin(
-        kind=KIND, suffix=ending_of(output), inputs=inputs, options=options,
-        vocabulary_sha256=options.pop("vocabulary_sha256"),
+        kind=KIND, suffix=ending_of(output), inputs=inputs, vocabulary_sha256=options.pop("vocabulary_sha256"),
+        options=options,
     )
     costs = [run.stop - run.start for run in runs]
-    return write_shard(output, shard, origin, costs=costs, write=write_units, overwrite=overwrite)
+    return write_shard(output, shard, origin, costs=costs, write=write, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """All that a plan needs, read and checked."""
+
+    scorer: "Scorer"
+    file: VariantFile
+    alleles: Alleles
+    variants_sha256: str
+
+    @classmethod
+    def of(cls, plan: ScorePlan, output: Path) -> "_Opened":
+        strands_of(plan.strands)
+        file = read_variants(plan.variants)
+        genome = ReferenceGenome(plan.genome)
+        scorer = Scorer(plan, genome)
+        require_writable_form(file, list(scorer.descriptions), output)
+        records = renamed(file.records, genome) if plan.rename else file.records
+        alleles = checked_alleles(records, genome, allow_mismatches=plan.allow_mismatches)
+        return cls(scorer, file, alleles, sha256_of_files([plan.variants]))
+
+    def write(self, path: Path, first: int, last: int, *, overwrite: bool) -> Scored:
+        """Write a run of the records, from the parts that a stopped run has left."""
+        some, alleles = self.file.part(first, last), self.alleles.of_records(first, last)
+        scorer = self.scorer
+        what = scorer.provenance | {"variants_sha256": self.variants_sha256}
+        parts = PartialArrays(path, what, overwrite=overwrite)
+        scores = scorer.scores(alleles, parts)
+        parts.finish()
+        write_variants(some, alleles, scores, scorer.descriptions, scorer.provenance, path)
+        parts.remove()
+        n_scored = {name: int(np.isfinite(values).sum()) for name, values in scores.items()}
+        return Scored(n_records=last - first, kinds=alleles.counts(), n_scored=n_scored)
 
 
 def join_shards(shards: Gathered, output: Path, *, overwrite: bool) -> None:
     """Write the file that shards of `score_variants` make, byte for byte that without shards."""
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} is there already; name another --output, or say --overwrite.")
     require_not_an_input(output, [shards.folder])
+    require_replaceable(output, overwrite=overwrite)
     ending = ending_of(output)
     with atomic_write(output) as beside:
         if ending == ".parquet":

@@ -10,7 +10,7 @@ import pytest
 
 from grover_hf import InputError, ReferenceGenome
 from grover_hf.variants.alleles import checked_alleles
-from grover_hf.variants.files import read_variants, require_writable_form, write_variants
+from grover_hf.variants.files import read_variants, require_replaceable, require_writable_form, write_variants
 
 GENOME = "ACGTACGTACGTACGTACGT"
 HEADER = """##fileformat=VCFv4.2
@@ -49,7 +49,7 @@ def written(path, genome, output):
     file = read_variants(path)
     require_writable_form(file, list(SCORES), output)
     alleles = checked_alleles(file.records, genome)
-    write_variants(file, alleles, SCORES, DESCRIPTIONS, {"model": "m<1>\n"}, output)
+    write_variants(file, alleles, SCORES, DESCRIPTIONS, {"model": "m<1>\n", "scores": "llr,abs_llr"}, output)
     return file
 
 
@@ -191,3 +191,22 @@ def test_an_index_that_pandas_noted_is_a_column(genome, tmp_path):
     scores = {"llr": np.array([1.5, np.nan])}
     write_variants(file, checked_alleles(file.records, genome), scores, {"llr": ""}, {}, tmp_path / "o.parquet")
     assert pq.read_table(tmp_path / "o.parquet")["pos"].to_pylist() == [5, 1]
+
+
+@pytest.mark.parametrize("name", ["o.vcf", "o.vcf.gz", "o.parquet", "o.tsv"])
+def test_only_scores_of_ours_are_ever_replaced(vcf, genome, tmp_path, name):
+    output = tmp_path / name
+    require_replaceable(output, overwrite=False)
+    written(vcf, genome, output)
+    with pytest.raises(InputError, match="is there already"):
+        require_replaceable(output, overwrite=False)
+    require_replaceable(output, overwrite=True)
+    others = {
+        "o.vcf": vcf.read_bytes(), "o.vcf.gz": gzip.compress(vcf.read_bytes()), "o.tsv": b"chrom\tpos\n",
+        "o.parquet": b"PAR1",
+    }
+    for content in (others[name], b"", b"\x1f\x8b\x08damaged"):
+        output.write_bytes(content)
+        with pytest.raises(InputError, match="this command did not make it"):
+            require_replaceable(output, overwrite=True)
+        assert output.read_bytes() == content
