@@ -10,6 +10,8 @@ python benchmarks/variants.py shares --genome FASTA --chromosome chr20 --model M
 python benchmarks/variants.py speed --genome FASTA --chromosome chr20 --model MODEL [--variants 300]
     Beside the same scores one by one: every alternative masked by itself, in its own pass. `dense`: all variants
     of a stretch; `sparse`: at random places.
+python benchmarks/variants.py grid --genome FASTA --chromosome chr20 --model MODEL
+    How far scores depend on how many tokens are masked at once: correlation with one mask at a time.
 python benchmarks/variants.py judge --scores scored.parquet [--label label]
     A benchmark of variants with labels, such as TraitGym's, scored by `grover score-variants`: of each score the
     mean precision (area under precision and recall) within each chromosome, weighted by its variants, with the
@@ -20,6 +22,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +52,7 @@ _RESAMPLES = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["planted", "shares", "speed", "judge"])
+    parser.add_argument("what", choices=["planted", "shares", "speed", "grid", "judge"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--genome", type=Path)
     parser.add_argument("--chromosome")
@@ -74,6 +77,8 @@ def main() -> None:
     genome = ReferenceGenome(arguments.genome)
     if arguments.what == "shares":
         shares(dna, genome, arguments.chromosome, arguments.variants or 2_000)
+    elif arguments.what == "grid":
+        compare_grids(dna, genome, arguments.chromosome)
     else:
         speed(dna, genome, arguments.chromosome, arguments.variants or 300)
 
@@ -202,6 +207,27 @@ def calibration(dna: DnaModel, strand: StrandTokens, encoder: GenomeEncoder, n_t
     for number, name in enumerate(MARGINALS):
         bits = -np.log2(p[np.arange(len(true)), number, true]).mean()
         print(f"| {name} | {bits:.2f} | {of_bases(p[:, number].mean(0))} |", flush=True)
+
+
+def compare_grids(dna: DnaModel, genome: ReferenceGenome, chrom: str, n_tokens: int = 200) -> None:
+    """Print how scores correlate with those of one mask at a time, and what they take."""
+    encoder = encoder_of(dna, "the model")
+    strand = StrandTokens.of(genome, chrom, encoder)
+    first = strand.input_ids.size // 3
+    bases = np.arange(*strand.starts[[first, first + n_tokens]].tolist())
+    placed, scorer = all_variants(strand, bases), MarginalScorer(encoder)
+    most = dna.reader.rules.window_tokens
+    print("| masked tokens are apart | window | s | correlation of all, left, both |\n|---|---|---|---|")
+    alone = None
+    for window, apart in ((most, most), (most, 32), (most, 16), (most, 8), (most, 4), (128, 16)):
+        begin = time.perf_counter()
+        grid = MaskGrid.for_model(dna, window_tokens=window, apart=apart)
+        found = scorer.scores(ModelPredictor(dna, grid), strand, placed)
+        seconds = time.perf_counter() - begin
+        alone = alone or found
+        known = {name: np.isfinite(found[name]) for name in MARGINALS}
+        r = [np.corrcoef(found[name][known[name]], alone[name][known[name]])[0, 1] for name in MARGINALS]
+        print(f"| {apart} | {window} | {seconds:.1f} | {', '.join(f'{one:.4f}' for one in r)} |", flush=True)
 
 
 def of_bases(numbers: NDArray[np.float64]) -> str:

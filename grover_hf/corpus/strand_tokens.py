@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
 from grover_hf.genome.acgt import NOT_ACGT, acgt_segments
@@ -99,6 +100,22 @@ class StrandTokens:
     def ends_of(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the position after the last base of each token, shape (n,)."""
         return self.starts[tokens].astype(np.int64) + self.token_lengths[self.input_ids[tokens]]
+
+    def tokens_between(self, start: int, end: int) -> NDArray[np.int64]:
+        """Return the numbers of the tokens that overlap a stretch of this strand, ascending."""
+        # Of the type of `starts`: else all of them are converted each time.
+        first = int(np.searchsorted(self.starts, np.uint32(start), side="right")) - 1
+        last = int(np.searchsorted(self.starts, np.uint32(end), side="left"))
+        if first < 0 or int(self.ends_of(np.array([first]))[0]) <= start:
+            first += 1
+        return np.arange(first, last)
+
+    def located(self, tokens: NDArray[np.int64]) -> IntervalTokens:
+        """Return tokens as a model takes them, with their places on this strand; the arrays are copies."""
+        return IntervalTokens(
+            self.input_ids[tokens], self.starts[tokens].astype(np.int64), self.ends_of(tokens),
+            partial_start=False, partial_end=False, vocabulary_sha256=self.vocabulary_sha256,
+        )
 
     def segment_of(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the segment that each token lies in, shape (n,)."""

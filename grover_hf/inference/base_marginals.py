@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.compilation import cached_njit
 from grover_hf.corpus.strand_tokens import StrandTokens
-from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import NOT_ACGT, base_codes
 from grover_hf.inference.dna_model import DnaModel
-from grover_hf.inference.windows import output_borders, window_starts
+from grover_hf.inference.strand_windows import strand_windows
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
@@ -106,16 +105,11 @@ def masked_token_probabilities(
         some = passes[first : first + _WINDOWS_AT_ONCE]
         inputs, masked = [], []
         for one in some:
-            input_ids = strand.input_ids[one.start : one.end].copy()
-            columns = np.arange(one.phase, input_ids.size, grid.apart)
+            window = strand.located(np.arange(one.start, one.end))
+            columns = np.arange(one.phase, one.end - one.start, grid.apart)
+            window.input_ids[columns] = dna.tokenizer.mask_token_id
+            inputs.append(window)
             masked.append(one.start + columns)
-            input_ids[columns] = dna.tokenizer.mask_token_id
-            window = np.arange(one.start, one.end)
-            starts = strand.starts[window].astype(np.int64)
-            inputs.append(IntervalTokens(
-                input_ids, starts, strand.ends_of(window), partial_start=False, partial_end=False,
-                vocabulary_sha256=strand.vocabulary_sha256,
-            ))
         found = dna.mask_probabilities(inputs)
         kept = [np.isin(numbers, one.tokens) for numbers, one in zip(masked, some, strict=True)]
         yield MaskedTokens(
@@ -169,23 +163,12 @@ class _Pass(NamedTuple):
 
 def _passes(strand: StrandTokens, tokens: NDArray[np.int64], grid: MaskGrid) -> list[_Pass]:
     """Return the windows and masks that give what is asked for, in the order of the strand."""
-    passes: list[_Pass] = []
-    if not tokens.size:
-        return passes
-    segments, first_rows = np.unique(strand.segment_of(tokens), return_index=True)
-    for segment, numbers in zip(segments.tolist(), np.split(tokens, first_rows[1:]), strict=True):
-        first, last = strand.first_tokens[segment : segment + 2].tolist()
-        starts = window_starts(last - first, grid.window_tokens)
-        windows = np.searchsorted(output_borders(last - first, grid.window_tokens), numbers - first, "right") - 1
-        phases = (numbers - first) % grid.apart
-        keys = windows * grid.apart + phases
-        order = np.argsort(keys, kind="stable")
-        found, rows = np.unique(keys[order], return_index=True)
-        for key, of_key in zip(found.tolist(), np.split(numbers[order], rows[1:]), strict=True):
-            start = int(starts[key // grid.apart])
-            end = min(start + grid.window_tokens, last - first)
-            phase = (key % grid.apart - start) % grid.apart
-            passes.append(_Pass(first + start, first + end, phase, of_key))
+    passes = []
+    for window in strand_windows(strand, tokens, grid.window_tokens):
+        phases = (window.tokens - window.segment_start) % grid.apart
+        for phase in np.unique(phases).tolist():
+            first_masked = (phase - (window.start - window.segment_start)) % grid.apart
+            passes.append(_Pass(window.start, window.end, first_masked, window.tokens[phases == phase]))
     return passes
 
 

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grover_hf.corpus.strand_tokens import StrandTokens
-from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval
 from grover_hf.genome.letters import BASES
@@ -32,7 +31,7 @@ from grover_hf.inference.base_marginals import (
 )
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import class_key
-from grover_hf.inference.windows import output_borders, window_starts
+from grover_hf.inference.strand_windows import strand_windows
 from grover_hf.tokenization.encoding import Encoder
 
 MARGINAL_NAMES = tuple(f"marginal_{base}" for base in BASES)
@@ -130,31 +129,14 @@ class Components:
 
 def token_vectors(dna: DnaModel, strand: StrandTokens, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the vectors of tokens, ascending, shape (n, H), each from the window in which it is most central."""
-    found = np.empty((len(tokens), dna.model.config.hidden_size), np.float32)
-    windows: list[tuple[NDArray[np.int64], int, IntervalTokens]] = []
-
-    def embed() -> None:
-        answers = dna.embed_tokens([located for _, _, located in windows])
-        for (rows, first, _), answer in zip(windows, answers, strict=True):
-            found[rows] = answer.vectors[tokens[rows] - first]
-        windows.clear()
-
-    n_window = dna.reader.rules.window_tokens
-    segments = strand.segment_of(tokens)
-    for segment in np.unique(segments).tolist():
-        first, last = strand.first_tokens[segment : segment + 2].tolist()
-        rows = np.flatnonzero(segments == segment)
-        starts, borders = window_starts(last - first, n_window), output_borders(last - first, n_window)
-        of_window = np.searchsorted(borders, tokens[rows] - first, side="right") - 1
-        for window in np.unique(of_window).tolist():
-            begin = first + int(starts[window])
-            numbers = np.arange(begin, min(begin + n_window, last))
-            windows.append((rows[of_window == window], begin, located(strand, numbers)))
-            if len(windows) == _WINDOWS_AT_ONCE:
-                embed()
-    if windows:
-        embed()
-    return found
+    windows = list(strand_windows(strand, tokens, dna.reader.rules.window_tokens))
+    vectors = [np.empty((0, dna.model.config.hidden_size), np.float32)]
+    for first in range(0, len(windows), _WINDOWS_AT_ONCE):
+        some = windows[first : first + _WINDOWS_AT_ONCE]
+        answers = dna.embed_tokens([strand.located(np.arange(window.start, window.end)) for window in some])
+        for window, answer in zip(some, answers, strict=True):
+            vectors.append(answer.vectors[window.tokens - window.start])
+    return np.concatenate(vectors)
 
 
 def class_values(
@@ -181,7 +163,7 @@ def class_values(
             continue
         segment = strand.segments[strand.segment_of(np.array([over]))[0]]
         low, high = max(int(segment[0]), middle - window_bp // 2), min(int(segment[1]), middle + window_bp // 2)
-        inputs.append(located(strand, tokens_over(strand, Interval(strand.chrom, low, max(high, low + 1)))))
+        inputs.append(strand.located(strand.tokens_between(low, max(high, low + 1))))
         steps.append(first)
     for begin in range(0, len(inputs), _WINDOWS_AT_ONCE):
         for first, answers in zip(
@@ -199,20 +181,6 @@ def class_values(
 
 def tokens_over(strand: StrandTokens, interval: Interval) -> NDArray[np.int64]:
     """Return the numbers of a strand's tokens that overlap an interval of the forward strand, ascending."""
-    start, end = interval.start, interval.end
-    if strand.strand == "-":
-        start, end = strand.codes.size - end, strand.codes.size - start
-    # Of the type of `starts`: else all of them are converted each time.
-    first = int(np.searchsorted(strand.starts, np.uint32(start), side="right")) - 1
-    last = int(np.searchsorted(strand.starts, np.uint32(end), side="left"))
-    if first < 0 or int(strand.ends_of(np.array([first]))[0]) <= start:
-        first += 1
-    return np.arange(first, last)
-
-
-def located(strand: StrandTokens, tokens: NDArray[np.int64]) -> IntervalTokens:
-    """Return tokens of a strand as a model takes them, with their places on it."""
-    return IntervalTokens(
-        strand.input_ids[tokens], strand.starts[tokens].astype(np.int64), strand.ends_of(tokens),
-        partial_start=False, partial_end=False, vocabulary_sha256=strand.vocabulary_sha256,
-    )
+    if strand.strand == "+":
+        return strand.tokens_between(interval.start, interval.end)
+    return strand.tokens_between(strand.codes.size - interval.end, strand.codes.size - interval.start)

@@ -202,11 +202,9 @@ def _tokens_within(strand: StrandTokens, changed: Retokenized, start: int, end: 
     """Return the first and last token (exclusive) over a stretch, as far as its segment goes."""
     segment = int(strand.segment_of(np.array([changed.first]))[0])
     low, high = strand.segments[segment].tolist()
-    first, last = strand.token_over(np.array([max(low, start), min(high, end) - 1])).tolist()
-    if last < 0:
-        # A tail that no k-mer spells.
-        last = int(strand.first_tokens[segment + 1]) - 1
-    return min(first, changed.first), max(last + 1, changed.last)
+    # An insertion has no base of its own here.
+    tokens = strand.tokens_between(max(low, start), max(min(high, end), start + 1))
+    return min(int(tokens[0]), changed.first), max(int(tokens[-1]) + 1, changed.last)
 
 
 def _with(strand: StrandTokens, first: int, last: int, changed: Retokenized) -> NDArray[np.uint16]:

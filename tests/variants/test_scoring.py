@@ -308,7 +308,9 @@ def test_an_insertion_between_tokens_has_no_pll_where_no_neighbour_is_looked_at(
     starts = StrandTokens.of(ReferenceGenome(folder / "g.fa"), "c", encoder).starts[20:120].tolist()
     rows = [("c", at - 1, SEQUENCE[at - 1], SEQUENCE[at - 1] + "GGCGCG") for at in starts]
     plan = replace(plan, variants=vcf_of(tmp_path / "v.vcf", rows), neighbours=0, pll=True, embedding=True)
+    plan = replace(plan, classifier=str(folder / "classifier"), classifier_bp=1)
     table = table_of(plan, tmp_path / "o.parquet", strands="+")
+    assert table["class_weak"].notna().all()
     assert 0 < table["pll_per_base"].isna().sum() < len(rows)
     np.testing.assert_array_equal(table["pll_per_base"].isna(), table["embedding_distance"].isna())
 
