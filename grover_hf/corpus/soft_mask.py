@@ -25,6 +25,8 @@ def mostly_covered(
         stretches: Ascending, apart, as [start, end), shape (n, 2).
     """
     mostly = np.zeros(lengths.size, np.bool_)
+    if not len(stretches):
+        return mostly
     k = np.searchsorted(stretches[:, 1], start, side="right")
     position = start
     for i in range(lengths.size):

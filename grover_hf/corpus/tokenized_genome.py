@@ -396,9 +396,9 @@ def write_arrays(
     ):
         soft_mask = BitWriter(bits)
         for number, chrom in enumerate(genome.chromosomes):
-            codes = genome.codes(chrom)
+            codes, lower_case = genome.codes_and_case(chrom)
             update_genome_digest(digest, chrom, codes)
-            spans, lower_case = acgt_segments(codes), genome.soft_masked(chrom)
+            spans = acgt_segments(codes)
             encoded = _encoded(threads, _TASKS_A_THREAD * n_threads, encoder, codes, spans)
             for (start, end), input_ids in zip(spans.tolist(), encoded, strict=True):
                 if input_ids[-1] == UNK_ID:

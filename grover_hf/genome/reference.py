@@ -53,7 +53,7 @@ _LARGE_BYTES = 100_000_000
 _KNOWN = np.frombuffer((IUPAC + IUPAC.lower()).encode(), np.uint8)
 _AMBIGUOUS = _KNOWN[~np.isin(_KNOWN, np.frombuffer(b"ACGTNacgtn", np.uint8))]
 # Bit 5 of an ASCII letter is its case.
-_UPPER, _A, _C, _G, _T, _N = (np.uint8(x) for x in (0xDF, *b"ACGTN"))
+_UPPER, _LOWER, _A, _C, _G, _T, _N = (np.uint8(x) for x in (0xDF, 0x20, *b"ACGTN"))
 
 
 class ReferenceGenome:
@@ -146,11 +146,33 @@ class ReferenceGenome:
                 nucleotide code (with record, line and letter), or the file has changed since
                 it was opened.
         """
+        return self._codes(chrom, None)
+
+    def codes_and_case(self, chrom: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return what `codes` and `soft_masked` do, from one reading.
+
+        Raises:
+            InputError: As `codes`.
+        """
+        lower_case: list[NDArray[np.int64]] = []
+        codes = self._codes(chrom, lower_case)
+        # Blocks are read by threads: in any order.
+        borders = np.concatenate([np.empty(0, np.int64), *sorted(lower_case, key=lambda block: int(block[0]))])
+        # A run that goes on in the next block is one.
+        goes_on = np.zeros(borders.size, np.bool_)
+        goes_on[1:-1:2] = goes_on[2::2] = borders[1:-1:2] == borders[2::2]
+        return codes, borders[~goes_on].reshape(-1, 2)
+
+    def _codes(self, chrom: str, lower_case: list[NDArray[np.int64]] | None) -> NDArray[np.uint8]:
+        """Return base codes; lower-case runs of each block that has some are added to a list, if there is one."""
         self.require(Interval(chrom, 0, 0))
         codes = np.empty(self.sizes[chrom], np.uint8)
 
         def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
-            return self._count_ambiguous(chrom, first, letters()) if _letters_to_codes(codes[first:last]) else 0
+            part = codes[first:last]
+            if lower_case is not None and np.bitwise_or.reduce(part) & _LOWER:
+                lower_case.append(first + _lower_case_runs(part))
+            return self._count_ambiguous(chrom, first, letters()) if _letters_to_codes(part) else 0
 
         n_other = sum(self._read_letters(chrom, codes, convert))
         self.n_ambiguous[chrom] = n_other
@@ -178,14 +200,7 @@ class ReferenceGenome:
 
         Every lower-case letter counts, a lower-case n too.
         """
-        self.require(Interval(chrom, 0, 0))
-        case = np.empty(self.sizes[chrom], np.uint8)
-
-        def convert(first: int, last: int, letters: Callable[[], Letters]) -> int:
-            return self._count_ambiguous(chrom, first, letters()) if _letters_to_case(case[first:last]) else 0
-
-        list(self._read_letters(chrom, case, convert))
-        return acgt_segments(case)
+        return self.codes_and_case(chrom)[1]
 
     def sha256(self) -> str:
         """Return the digest of the chosen chromosomes: names and base codes, in file order.
@@ -418,12 +433,21 @@ def _letters_to_codes(letters: Letters) -> bool:
 
 
 @cached_njit
-def _letters_to_case(letters: Letters) -> bool:
-    """Turn lower case into 0, as if it were a base, and upper case into 4; say what `_letters_to_codes` says."""
-    odd = np.uint8(0)
+def _lower_case_runs(letters: Letters) -> NDArray[np.int64]:
+    """Return where runs of lower-case letters begin and end, one after another, shape (2 * n_runs,)."""
+    n_borders = 0
+    before = np.uint8(0)
     for i in range(letters.size):
-        letter = letters[i] & _UPPER
-        other = np.uint8((letter != _A) & (letter != _C) & (letter != _G) & (letter != _T))
-        odd |= other & np.uint8(letter != _N)
-        letters[i] = (~letters[i] & np.uint8(0x20)) >> np.uint8(3)
-    return bool(odd)
+        case = letters[i] & _LOWER
+        n_borders += case != before
+        before = case
+    borders = np.full(n_borders + n_borders % 2, letters.size, np.int64)
+    k = 0
+    before = np.uint8(0)
+    for i in range(letters.size):
+        case = letters[i] & _LOWER
+        if case != before:
+            borders[k] = i
+            k += 1
+        before = case
+    return borders

@@ -90,6 +90,19 @@ def test_codes_agree_with_fetch_across_read_blocks(simulated_fasta, monkeypatch)
         assert letters(genome, chrom) == genome.fetch(Interval(chrom, 0, size))
 
 
+@pytest.mark.parametrize("block_bytes", [100, 1_000, 1 << 22])
+def test_codes_and_case_are_those_of_each_letter_across_read_blocks(simulated_fasta, monkeypatch, block_bytes):
+    monkeypatch.setattr("grover_hf.genome.reference._BLOCK_BYTES", block_bytes)
+    genome = ReferenceGenome(simulated_fasta)
+    texts = simulated_fasta.read_text().split(">")[1:]
+    for chrom, text in zip(genome.chromosomes, texts, strict=True):
+        sequence = "".join(text.splitlines()[1:])
+        codes, runs = genome.codes_and_case(chrom)
+        np.testing.assert_array_equal(codes, genome.codes(chrom))
+        expected = [match.span() for match in re.finditer("[a-z]+", sequence)]
+        assert runs.tolist() == [list(span) for span in expected]
+
+
 def test_minus_interval_is_the_reverse_complement(write_fasta):
     genome = ReferenceGenome(write_fasta(TEXT))
     assert genome.fetch(Interval("chrX", 8, 12)) == "TTGG"
