@@ -18,13 +18,14 @@ from grover_hf.baselines.neighbour_model import (
 )
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
+from grover_hf.corpus.windows import MAX_TOKENS
 from grover_hf.inference.base_marginals import MaskedTokens, MaskGrid, masked_token_probabilities
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID
 
 _ALWAYS_MASKED = Corruption(p_kept=0.0, p_random=0.0)
-_BLOCK_TOKENS, _FEWEST_TOKENS = 510, 10
+_FEWEST_TOKENS = 10
 _HELD_OUT_EVERY = 20
 _HELD_OUT_TOKENS = 20_000
 _AT_ONCE = 4_096
@@ -104,7 +105,7 @@ def seen_of(strand: StrandTokens, tokens: NDArray[np.int64]) -> Seen:
 def _blocks(corpus: TokenizedGenome) -> NDArray[np.int64]:
     """Return where stretches begin, none of them over two segments, and the end."""
     # In a small genome shorter ones, so that there are some to hold out.
-    n_tokens = min(_BLOCK_TOKENS, max(_FEWEST_TOKENS, len(corpus.input_ids) // (5 * _HELD_OUT_EVERY)))
+    n_tokens = min(MAX_TOKENS, max(_FEWEST_TOKENS, len(corpus.input_ids) // (5 * _HELD_OUT_EVERY)))
     firsts = np.append(corpus.segments[:, 3], len(corpus.input_ids))
     starts = [np.arange(first, last, n_tokens) for first, last in itertools.pairwise(firsts.tolist())]
     return np.append(np.concatenate(starts), len(corpus.input_ids))
