@@ -18,11 +18,10 @@ from grover_hf.baselines.neighbour_model import (
 )
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
-from grover_hf.corpus.windows import MAX_TOKENS
 from grover_hf.inference.base_marginals import MaskedTokens, MaskGrid, masked_token_probabilities
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID
+from grover_hf.tokenization.special_tokens import CLS_ID, MASK_ID, MAX_TOKENS
 
 _ALWAYS_MASKED = Corruption(p_kept=0.0, p_random=0.0)
 _FEWEST_TOKENS = 10
