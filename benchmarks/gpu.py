@@ -29,13 +29,13 @@ from grover_hf import DnaModel
 from grover_hf.corpus.facts import choose_config
 from grover_hf.corpus.window_store import open_windows
 from grover_hf.model import grover_config
+from grover_hf.probing.features import embeddings
 from grover_hf.tokenization.export import load_encoder
 from training.data.window_batches import WindowDataset
 from training.evaluate import evaluate
 from training.evaluation.plan import EvaluationPlan
 from training.evaluation.report import summary
 from training.pretrain import PretrainRecipe, pretrain
-from training.probing.features import embeddings
 from training.runs.recipe import read_recipe
 
 _STEPS_TO_MEASURE = 12

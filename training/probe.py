@@ -41,9 +41,9 @@ from grover_hf.metrics.report import (
     write_metrics,
 )
 from grover_hf.model import identity_of_model
+from grover_hf.probing.features import Features, embeddings, gc_features, kmer_features, with_random_weights
+from grover_hf.probing.linear import Part, few_rows, fit_and_predict, predict_from_few
 from training.data.tasks import Ids, Task, open_task, read_ids
-from training.probing.features import Features, embeddings, gc_features, kmer_features, with_random_weights
-from training.probing.linear import Part, few_rows, fit_and_predict, predict_from_few
 from training.runs.launch import require_positive, run_script
 from training.runs.recipe import plan_from_command_line, recipe_field
 

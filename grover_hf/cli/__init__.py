@@ -12,6 +12,7 @@ import typer
 
 from grover_hf.cli import authors, gather, models, publish, scores, scripts, start, tokens
 from grover_hf.cli.build import build
+from grover_hf.cli.interpret import interpret
 from grover_hf.cli.verbs import Verbs
 from grover_hf.errors import InputError
 
@@ -48,6 +49,7 @@ app.add_typer(build, name="build", rich_help_panel=_DATASETS)
 app.command(rich_help_panel=_MODELS)(models.embed)
 app.command(rich_help_panel=_MODELS)(models.score_variants)
 app.command(rich_help_panel=_MODELS)(models.tracks)
+app.add_typer(interpret, name="interpret", rich_help_panel=_MODELS)
 app.command(rich_help_panel=_JOBS)(gather.gather)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.evaluate)
 app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(scripts.probe)

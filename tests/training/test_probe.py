@@ -9,10 +9,10 @@ from grover_hf.baselines.report import BaselinePlan, score_baseline
 from grover_hf.errors import InputError
 from grover_hf.metrics.predictions import read_predictions
 from grover_hf.metrics.report import ProbeReport, read_metrics
+from grover_hf.probing.features import gc_features, kmer_features
+from grover_hf.probing.linear import Part, few_rows, fit_and_predict
 from tests.tiny_models import save, tiny_masked_model
 from training.probe import FEW, ProbePlan, probe, summary
-from training.probing.features import gc_features, kmer_features
-from training.probing.linear import Part, few_rows, fit_and_predict
 
 N_ROWS = {"train": 320, "validation": 80, "test": 160}
 

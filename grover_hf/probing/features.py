@@ -1,5 +1,6 @@
-"""Features of a task's rows: embeddings of a model, of one with random weights, k-mers, GC content."""
+"""Features of rows: embeddings of a model, of one with random weights, k-mers, GC content."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ from grover_hf.baselines.no_model import gc_shares
 from grover_hf.inference.dna_model import DnaModel, Pooling
 from grover_hf.tokenization.identity import vocabulary_sha256
 from grover_hf.tokenization.kmer import KmerEncoder
-from training.data.tasks import Ids
 
 Features = NDArray[np.float32] | sparse.csr_array
 """A row each, shape (n_rows, n_features)."""
@@ -31,7 +31,9 @@ class LooseTokens(NamedTuple):
     vocabulary_sha256: str
 
 
-def embeddings(dna: DnaModel, rows: Ids, *, layer: int, pooling: Pooling, what: str) -> NDArray[np.float32]:
+def embeddings(
+    dna: DnaModel, rows: Sequence[NDArray[np.integer]], *, layer: int, pooling: Pooling, what: str
+) -> NDArray[np.float32]:
     """Return a vector for each row, shape (n_rows, H).
 
     Args:

@@ -1,0 +1,7 @@
+"""`grover interpret`: a verb for each analysis."""
+
+import typer
+
+from grover_hf.cli.verbs import Verbs
+
+interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")

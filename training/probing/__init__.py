@@ -1,1 +1,0 @@
-"""The parts of `training.probe`: features of rows, and a linear classifier on them."""
