@@ -269,7 +269,7 @@ def test_the_verb_passes_on_what_it_is_given(tmp_path):
     done = CliRunner().invoke(app, ["hg18", "--output", str(tmp_path)])
     assert isinstance(done.exception, InputError)
     assert str(done.exception) == (
-        "There is no input 'hg18'; there are hg19, epd, ctcf, jaspar, chain, gue, nt."
+        "There is no input 'hg18'; there are hg19, epd, ctcf, jaspar, chain, gue, nt, traitgym."
     )
 
 

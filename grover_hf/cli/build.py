@@ -187,6 +187,19 @@ def nucleotide_transformer(
     _build(plan(source, task, tokenizer=tokenizer, seed=seed), output, overwrite)
 
 
+@build.command("traitgym")
+def traitgym(
+    source: Annotated[Path, typer.Option(help="folder with mendelian_traits_matched_9/test.parquet in it")],
+    subset: Annotated[str, typer.Option(help="mendelian_traits, complex_traits, or one of them with _full")],
+    output: DatasetFolder,
+    overwrite: Overwrite = False,
+) -> None:
+    """Convert TraitGym: causal variants and matched controls, for `grover score-variants`."""
+    from dataset_builders.traitgym.builder import plan
+
+    _build(plan(source, subset), output, overwrite)
+
+
 @build.command("classification")
 def classification(
     table: Annotated[

@@ -54,6 +54,7 @@ class Source:
 _UCSC = "https://hgdownload.soe.ucsc.edu/goldenPath"
 _EPD = "https://epd.expasy.org/ftp/epdnew/H_sapiens/006"
 _JASPAR = "https://jaspar.elixir.no"
+_TRAITGYM = "https://huggingface.co/datasets/songlab/TraitGym"
 _NT = "https://huggingface.co/datasets/InstaDeepAI/nucleotide_transformer_downstream_tasks"
 # The last revision of the release that the paper used; `main` got other files since.
 _NT_REVISION = "35505196a3ce21d6db1ad42462094ede77108916"
@@ -144,6 +145,17 @@ SOURCES: Mapping[str, Source] = MappingProxyType({
             File(f"{_NT}/resolve/{_NT_REVISION}/{task}/{split}.fna", f"{task}/{split}.fna")
             for task in _NT_TASKS
             for split in ("train", "test")
+        ),
+    ),
+    "traitgym": Source(
+        description="TraitGym: causal variants of traits, each beside nine matched controls.",
+        used_by="build traitgym --source",
+        licence="No licence text was seen. Look at the page before you redistribute it.",
+        citation="Benegas, Eraslan and Song, bioRxiv 2025, https://doi.org/10.1101/2025.02.11.637758",
+        page=_TRAITGYM,
+        files=tuple(
+            File(f"{_TRAITGYM}/resolve/main/{folder}/test.parquet", f"{folder}/test.parquet")
+            for folder in ("mendelian_traits_matched_9", "complex_traits_matched_9")
         ),
     ),
 })

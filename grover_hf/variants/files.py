@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from grover_hf._internals.files import atomic_write
 from grover_hf._internals.shards import row_runs
 from grover_hf.errors import InputError, shorten
-from grover_hf.genome.annotations import read_table, text_lines
+from grover_hf.genome.annotations import LARGEST_POSITION, read_table, text_lines
 from grover_hf.variants.alleles import Alleles, Records
 
 ENDINGS = (".vcf", ".vcf.gz", ".parquet", ".tsv")
@@ -230,10 +230,11 @@ def _from_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> VariantFi
 
 def _records(path: Path, table: pd.DataFrame, places: Sequence[str]) -> Records:
     positions = pd.to_numeric(table["pos"], errors="coerce").to_numpy(float, na_value=np.nan)
-    bad = ~(np.isfinite(positions) & (positions == np.floor(positions)) & (positions >= 0))
+    bad = ~((positions == np.floor(positions)) & (positions >= 0) & (positions <= LARGEST_POSITION))
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{places[row]}: the position is {table['pos'].iloc[row]!r}; it is a number from 1 on.")
+        given = str(table["pos"].iloc[row])
+        raise InputError(f"{places[row]}: the position is {given!r}; it is a whole number from 1 on.")
     return Records(
         str(path), places, table["chrom"].tolist(), positions.astype(np.int64), table["ref"].tolist(),
         table["alt"].tolist(),

@@ -33,6 +33,7 @@ from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.merges import MergeTable
+from grover_hf.variants.files import read_variants
 from tests.fuzz import naive
 from tests.fuzz.fuzzing import Expected, Kind, Malformed
 from tests.fuzz.mutations import bgzip, damaged, maybe_damaged
@@ -212,6 +213,35 @@ def expect_rows(folder: Path, given: tuple[Path, bool]) -> Expected:
     if not answers:
         raise Malformed("no table, with tabs or with commas")
     return Expected(answers, may_refuse=not given[1])
+
+
+# --- variants
+
+
+def write_vcf(rng: Random, folder: Path) -> bool:
+    n_samples = rng.choice([0, 0, 1, 2])
+    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
+    lines = ["##fileformat=VCFv4.2", '##INFO=<ID=AF,Number=A,Type=Float,Description="a, b; c">']
+    lines.append("\t".join([*columns, *(["FORMAT", *(f"s{i}" for i in range(n_samples))] if n_samples else [])]))
+    for _ in range(rng.randint(0, 6)):
+        ref = "".join(rng.choices("ACGTN", k=rng.randint(1, 3)))
+        alt = rng.choice(["A", "AC", "A,G", "*", "<DEL>", ".", "G]17:198982]", "C,*"])
+        chrom, position = rng.choice(["chr1", "1", "HLA-A*01:01"]), str(rng.randint(0, 900))
+        row = [chrom, position, ".", ref, alt, ".", "PASS", "AF=0.5"]
+        lines.append("\t".join([*row, *(["GT", *["0|1"] * n_samples] if n_samples else [])]))
+    data = maybe_damaged(rng, rng.choice(["\n", "\n", "\r\n"]).join(lines).encode() + b"\n")
+    (folder / "some.vcf").write_bytes(gzip.compress(data, mtime=0) if rng.random() < 0.3 else data)
+    return True
+
+
+def read_vcf(folder: Path, _: bool) -> list[tuple]:
+    records = read_variants(folder / "some.vcf").records
+    return list(zip(records.chroms, records.positions.tolist(), records.refs, records.alts, strict=True))
+
+
+def expect_vcf(folder: Path, _: bool) -> Expected:
+    rows, plain = naive.vcf(_inflated(folder / "some.vcf"))
+    return Expected([rows], may_refuse=not plain)
 
 
 # --- start sites, chains, motifs
@@ -654,6 +684,7 @@ KINDS = [
     Kind("BED", 120, write_bed, lambda folder, _: _in_rows(read_bed(folder / "rows.bed")), expect_bed),
     Kind("intervals", 70, write_table, lambda _, given: _in_rows(read_intervals(given[0])), expect_intervals),
     Kind("table", 50, write_table, read_rows, expect_rows),
+    Kind("VCF", 60, write_vcf, read_vcf, expect_vcf),
     Kind("start sites", 40, write_sites, read_sites, expect_sites),
     Kind("chain", 20, write_chain, read_chain, expect_chain),
     Kind("motif", 40, write_motif, read_counts, expect_counts),

@@ -135,6 +135,27 @@ def table(data: bytes, separator: str) -> list[dict[str, str]]:
     return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
+def vcf(data: bytes) -> tuple[list[tuple], bool]:
+    """Return chromosome, position, reference and alternatives of each record; and if all numbers are plain."""
+    lines = text(data)
+    n_header = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header, body = lines[:n_header], lines[n_header:]
+    columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
+    if not header or not header[0].startswith("##fileformat=VCF") or not header[-1].startswith(columns):
+        raise Malformed("the header is not that of a VCF")
+    rows, plain = [], True
+    for line in body:
+        fields = line.split("\t")
+        if len(fields) != len(header[-1].split("\t")):
+            raise Malformed("another number of columns")
+        position = whole_number(fields[1])
+        if position < 0:
+            raise Malformed("a position below 0")
+        plain &= bool(re.fullmatch("[0-9]{1,15}", fields[1]))
+        rows.append((fields[0], position, fields[3], fields[4]))
+    return rows, plain
+
+
 def sga(data: bytes) -> list[tuple[str, int, str, str]]:
     """Return chrom, tss, strand, name of EPD's SGA files of human start sites."""
     lines = [line for line in text(data) if not re.match(r"#|track$|track |browser$|browser ", line)]

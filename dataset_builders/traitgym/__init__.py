@@ -1,0 +1,1 @@
+"""TraitGym, variants with labels."""
