@@ -31,12 +31,12 @@ from grover_hf.baselines.neighbour_model import seen_at
 from grover_hf.corpus.splits import Places
 from grover_hf.genome import ReferenceGenome
 from grover_hf.masking import IGNORED, MaskingCollator
+from grover_hf.metrics.predictors import NEIGHBOURS
 from grover_hf.metrics.window_bootstrap import WindowResamples, interval
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 from training.data.window_batches import WindowDataset
 from training.evaluation.judging import Baseline, MaskedModel, baselines_of, count_and_weigh
 from training.evaluation.plan import EvaluationPlan
-from training.evaluation.report import NEIGHBOURS
 from training.evaluation.subject import collator_of, rows_to_judge, subject_of
 
 if TYPE_CHECKING:

@@ -27,8 +27,10 @@ from grover_hf.corpus.facts import DatasetFacts, read_facts
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import ReferenceGenome
-from grover_hf.genome.synthetic import simulate_genome
+from grover_hf.genome.synthetic import SIMULATED, simulate_genome
+from grover_hf.metrics.predictors import verdict
 from grover_hf.metrics.report import EvaluationReport, PretrainingReport, read_metrics
+from grover_hf.report.page import require_vega, write_report
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.bpe_training import train_bpe_to_file
 from grover_hf.tokenization.export import save_tokenizer
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 
 _MARKER = "quickstart.json"
-_CONTENTS = ("simulated.fa", "merges.txt*", "tokenizer", "corpus", "windows", "vocabulary.png", "run")
+_CONTENTS = (SIMULATED, "merges.txt*", "tokenizer", "corpus", "windows", "vocabulary.png", "run", "report.html")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def run_quickstart(
     """
     require_own_packages()
     require_matplotlib()
+    require_vega()
     _share_the_machine()
     try:
         key = None if genome is None else file_key(genome)
@@ -120,7 +123,7 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
     if genome is None:
         _begin(output, way, goes_on=goes_on)
         with stages.timed("simulate a genome"):
-            genome = simulate_genome(output / "simulated.fa", seed=way.seed)
+            genome = simulate_genome(output / SIMULATED, seed=way.seed)
     with stages.timed("open the genome"):
         reference = ReferenceGenome(genome, way.chromosomes)
     if way.genome is not None:
@@ -145,6 +148,9 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
         judged = _judge(recipe)
     with stages.timed("ask the model"):
         example = _fill_mask_example(output / "run" / "model", corpus)
+    with stages.timed("write a report"):
+        page = output / "report.html"
+        write_report([output], page, title=f"Quickstart: {name}", overwrite=True)
     _write_way(output, dataclasses.replace(way, finished=True))
 
     console = Console(width=None if on_a_terminal() else 100)
@@ -153,6 +159,7 @@ def _go(output: Path, way: _Way, genome: Path | None, *, goes_on: bool) -> None:
     console.print(stages.table())
     print(f"{_verdict(judged)}\nThe model is tiny and was trained for minutes; the paper's, for days.\n{example}")
     print(f"figure: {figure}\nmodel:  {output / 'run' / 'model'}  (AutoModelForMaskedLM.from_pretrained)")
+    print(f"report: {page}  (opens in a browser, works offline)")
 
 
 def _begin(output: Path, way: _Way, *, goes_on: bool) -> None:
@@ -223,8 +230,6 @@ def _scores_table(report: PretrainingReport, judged: EvaluationReport | InputErr
 
 def _verdict(judged: EvaluationReport | InputError) -> str:
     """Return whether the model beats the counts, as one sentence."""
-    from training.evaluation.report import verdict
-
     return f"Not judged beside counting: {judged}" if isinstance(judged, InputError) else verdict(judged)
 
 

@@ -6,11 +6,18 @@ from grover_hf.metrics.report import (
     BaselineModel,
     BaselineReport,
     DatasetIdentity,
+    Difference,
+    EvaluatedModel,
+    EvaluationReport,
     FinetunedModel,
     FinetuningReport,
+    Masking,
     PretrainedModel,
     PretrainingReport,
+    Scores,
     Training,
+    TypeAccuracy,
+    TypesSummary,
 )
 
 MASKED = {
@@ -79,3 +86,35 @@ def baseline_report(**changes):
         "seed": 0,
     }
     return BaselineReport(**{**fields, **changes})
+
+
+def evaluation_report(perplexities=(90.0, 94.0, 181.0), **changes):
+    """Return a report of these perplexities of model, neighbour counts and frequency; the intervals are narrow."""
+    scores = [
+        Scores(
+            metrics={**MASKED, "perplexity": perplexity, "accuracy_top_k": [0.1, 0.2]},
+            ci95={
+                "perplexity": (perplexity - 1, perplexity + 1), "accuracy": (0.02, 0.03),
+                "accuracy_top_10_percent": (0.3, 0.32), "bits_per_base": (2.0, 2.02),
+                "accuracy_top_k": [(0.0, 0.1), (0.1, 0.3)],
+            },
+        )
+        for perplexity in perplexities
+    ]
+    less = perplexities[0] - perplexities[1]
+    best = TypeAccuracy(token="A", accuracy=0.5, n_masked=3)
+    fields = {
+        "task": "masked-token", "model": EvaluatedModel(name="run", sha256="ab" * 32, parameters=9), "seed": 0,
+        "split": "test", "dataset": dataset_identity(), "metrics": scores[0].metrics, "ci95": scores[0].ci95,
+        "n_windows": 500, "masking": Masking(p_select=0.15, p_mask=0.8, p_random=0.1, passes=1),
+        "trained_on": None, "share_of_bases_seen_in_training": None,
+        "baselines": {"neighbour_counts": scores[1], "frequency": scores[2]},
+        "model_minus_baseline": {
+            "neighbour_counts": {"nats_per_token": Difference(difference=less, ci95=(less - 0.5, less + 0.5))}
+        },
+        "types": TypesSummary(
+            n_types=1, most_accurate=[best], least_accurate=[best], auc_half_or_less=[], largest_auc_error=0.0
+        ),
+        "neighbour_weights": {"power": 0.5}, "seconds": 1.5,
+    }
+    return EvaluationReport(**{**fields, **changes})

@@ -23,6 +23,10 @@ def test_the_whole_way_on_a_fasta_of_the_user(simulated_fasta, tmp_path, capsys)
     header = next(line for line in out.splitlines() if "neighbour counts" in line and "paper" in line)
     assert header.index("token frequency") < header.index("neighbour counts") < header.index("tiny BERT")
     assert (tmp_path / "q" / "vocabulary.png").stat().st_size > 10_000
+    page = (tmp_path / "q" / "report.html").read_text()
+    assert f"report: {tmp_path / 'q' / 'report.html'}" in out
+    for text in ("does NOT beat the neighbour counts", "bpe-100", "training loss by step"):
+        assert text in page
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "q" / "run" / "model")
     assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(tmp_path / "q" / "run" / "model")) == 109
     with pytest.raises(InputError, match="is there already"):

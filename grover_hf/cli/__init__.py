@@ -56,6 +56,7 @@ app.command(rich_help_panel=_SCORES, context_settings=scripts.OWN_PARSER)(script
 app.command(rich_help_panel=_SCORES)(scores.baselines)
 app.command(rich_help_panel=_SCORES)(scores.compare)
 app.command(rich_help_panel=_SCORES)(scores.results)
+app.command(rich_help_panel=_SCORES)(scores.report)
 app.command(rich_help_panel=_HUB)(publish.publish)
 app.command(rich_help_panel=_HUB)(authors.convert_authors)
 

@@ -75,3 +75,18 @@ def results(
     print(markdown(rows))
     if output is not None:
         write_results(rows, output, overwrite=overwrite)
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="runs, scores, a quickstart, or what holds any of them")],
+    output: Annotated[Path, typer.Option(help="an .html file")],
+    title: Annotated[str, typer.Option(help="its heading")] = "grover_hf report",
+    overwrite: Overwrite = False,
+) -> None:
+    """Show runs and scores on one page that works offline."""
+    from grover_hf.report.page import write_report
+
+    page = write_report(folders, output, title=title, overwrite=overwrite)
+    for text in page.caveats:
+        print(f"warning: {text}")
+    print(f"{output}: {page.n_charts} charts, {len(page.html.encode()) / 1e6:.1f} MB")

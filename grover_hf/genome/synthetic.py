@@ -17,6 +17,8 @@ from grover_hf._internals.files import atomic_write
 from grover_hf.errors import InputError
 from grover_hf.genome.acgt import NOT_ACGT
 
+SIMULATED = "simulated.fa"
+"""What the quickstart calls the file; by this name cards and reports know that a genome is not real."""
 CPG_OBSERVED_TO_EXPECTED = 0.2
 # 41 % are left when CpG has been depleted, which turns C and G into T and A.
 _DRAWN_GC = 0.472

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval
-from grover_hf.tracks.values import MARGINAL_NAMES
+from grover_hf.genome.letters import BASES
 
 TRACKS_FILE = "_tracks.json"
 """What was made of what, and the digests of the files."""
 BIGWIG, BEDGRAPH = "bigwig", "bedgraph"
 ENDINGS = {BIGWIG: ".bw", BEDGRAPH: ".bedGraph"}
+MARGINAL_NAMES = tuple(f"marginal_{base}" for base in BASES)
 _LOGO = "grover_marginals"
 _COLORS = {"A": "0,128,0", "C": "0,0,255", "G": "255,166,0", "T": "255,0,0"}
 _LABELS = {

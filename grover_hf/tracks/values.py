@@ -33,8 +33,8 @@ from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import class_key
 from grover_hf.inference.strand_windows import strand_windows
 from grover_hf.tokenization.encoding import Encoder
+from grover_hf.tracks.files import MARGINAL_NAMES
 
-MARGINAL_NAMES = tuple(f"marginal_{base}" for base in BASES)
 SURPRISAL, TOKEN_PROBABILITY = "surprisal", "token_probability"
 _ALL = MARGINALS.index(ALL)
 _WINDOWS_AT_ONCE = 64

@@ -27,10 +27,11 @@ from grover_hf.corpus.window_store import WindowStore
 from grover_hf.errors import InputError
 from grover_hf.masking import IGNORED, MaskingCollator
 from grover_hf.metrics.per_token import PredictionTally, per_token
+from grover_hf.metrics.predictors import FREQUENCY, MODEL, NEIGHBOURS
 from grover_hf.metrics.window_bootstrap import WindowResamples
 from grover_hf.tokenization.special_tokens import MASK_ID
 from training.data.window_batches import WindowDataset
-from training.evaluation.report import FREQUENCY, MODEL, NEIGHBOURS, Judged
+from training.evaluation.report import Judged
 
 _HELD_OUT_SHARE = 0.05
 _HELD_OUT_BP = 50_000

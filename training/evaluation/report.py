@@ -13,16 +13,14 @@ from grover_hf.analysis.figure_style import save_figure
 from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
 from grover_hf.metrics.masked_token import by_repeat, masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
+from grover_hf.metrics.predictors import MODEL, NEIGHBOURS, SHOWN, verdict
 from grover_hf.metrics.report import Difference, EvaluationReport, Scores, TypeAccuracy, TypesSummary
 from grover_hf.metrics.window_bootstrap import WindowResamples, interval
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.special_tokens import N_SPECIAL
 
-MODEL, NEIGHBOURS, FREQUENCY = "model", "neighbour_counts", "frequency"
 PER_TOKEN = "per_token.csv"
 """The table that an evaluation alone writes."""
-SHOWN = {MODEL: "model", NEIGHBOURS: "neighbour counts", FREQUENCY: "token frequency"}
-"""The predictors, and what they are called on the screen and in figures."""
 
 _COLUMNS = {
     "perplexity": ("perplexity", 1), "perplexity_at_mask": ("at [MASK] alone", 1),
@@ -144,16 +142,6 @@ def summary(content: EvaluationReport) -> str:
             "was trained on: the scores measure memory too."
         )
     return "\n".join(lines)
-
-
-def verdict(content: EvaluationReport) -> str:
-    """Return what the interval of the model's loss less that of the neighbour counts says."""
-    low, high = content.model_minus_baseline[NEIGHBOURS]["nats_per_token"].ci95
-    if high < 0:
-        return "The model beats the neighbour counts."
-    if low > 0:
-        return "The model does NOT beat the neighbour counts: a table of the tokens on both sides predicts better."
-    return "The model does NOT beat the neighbour counts: the difference may be zero."
 
 
 def _scores(
