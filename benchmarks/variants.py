@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from grover_hf import DnaModel, ReferenceGenome, train_bpe
+from grover_hf.corpus.haplotypes import retokenized
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.synthetic import simulate_genome
 from grover_hf.inference.base_marginals import MARGINALS, MaskGrid, VocabularyLetters, masked_token_probabilities
@@ -40,7 +41,6 @@ from grover_hf.inference.genome_models import encoder_of
 from grover_hf.tokenization.bpe_encoding import GenomeEncoder
 from grover_hf.tokenization.export import save_tokenizer
 from grover_hf.variants.alleles import Placed
-from grover_hf.variants.haplotypes import retokenized
 from grover_hf.variants.marginal_scores import MarginalScorer
 from grover_hf.variants.predictors import ModelPredictor, Predictor, tables_of_genome
 

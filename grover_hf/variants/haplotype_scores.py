@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grover_hf.corpus.haplotypes import Retokenized, retokenized
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.token_lookup import IntervalTokens
 from grover_hf.genome.acgt import base_codes, sequence_of
@@ -28,7 +29,6 @@ from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import class_key
 from grover_hf.tokenization.encoding import Encoder
 from grover_hf.variants.alleles import Placed
-from grover_hf.variants.haplotypes import Retokenized, retokenized
 
 _INPUTS_AT_ONCE = 64
 

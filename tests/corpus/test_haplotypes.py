@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from grover_hf import GenomeEncoder, ReferenceGenome
+from grover_hf.corpus.haplotypes import retokenized
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.acgt import base_codes
 from grover_hf.tokenization.kmer import KmerEncoder
-from grover_hf.variants.haplotypes import retokenized
 
 REPEATS = ("T" * 700, "CA" * 400, "TTAGGG" * 90)
 
