@@ -2,6 +2,8 @@
 
 import typer
 
+from grover_hf.cli.interpret.attribute import attribute
 from grover_hf.cli.verbs import Verbs
 
 interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
+interpret.command()(attribute)
