@@ -8,7 +8,7 @@ the windows that the model was trained on: how often each token occurs, and a ta
 
 OUTPUT/metrics.json                   scores with 95 % intervals by resampling windows, differences, digests
 OUTPUT/per_token.csv                  accuracy and AUC of each type of token
-OUTPUT/accuracy.png, per_token.png    like the paper's Fig. 2d and 3f-g
+OUTPUT/accuracy.png, perplexity.png, per_token.png    like the paper's Fig. 2d, 2e and 3f-g
 """
 
 import time

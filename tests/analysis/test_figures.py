@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
+from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure, perplexity_figure
 from grover_hf.analysis.results.figure import results_figure
 from grover_hf.analysis.results.table import Result
 from grover_hf.analysis.sweep.figures import sweep_figure
@@ -40,12 +40,12 @@ def require_legends_beside_the_data(figure):
         assert not any(box.overlaps(axes.patch.get_window_extent()) for axes in figure.axes)
 
 
-def result(task, method, mcc, low=None, high=None):
+def result(task, method, mcc, low=None, high=None, **paper):
     low, high = (mcc - 0.1 if low is None else low), (mcc + 0.1 if high is None else high)
     return Result(
         task=task, dataset="bpe-600", method=method, model=f"{method}, 100 of at most 500 trees", trainings=1,
         mcc=mcc, mcc_low=low, mcc_high=high, mcc_sd=None, accuracy=0.5, auroc=0.5, rows=10, paper_grover="",
-        paper_tfidf="", excludes_paper=None, folder=method,
+        paper_tfidf="", excludes_paper=None, folder=method, **paper,
     )
 
 
@@ -63,6 +63,15 @@ def test_results_are_methods_by_tasks_with_the_best_of_a_task_in_its_own_colour(
     assert interval[:, 0].tolist() == [0.35, 0.45]
     # The first method is at the top, in every panel.
     assert ctcf.get_ylim() == promscan.get_ylim() == (1.6, -0.6)
+
+
+def test_the_paper_s_scores_are_hollow_marks_on_lines_of_their_own():
+    rows = [result("ctcf", "tfidf", 0.4, paper_grover_mcc=0.6), result("gc", "tfidf", 0.3)]
+    ctcf, gc = results_figure(rows).axes
+    assert [label.get_text() for label in ctcf.get_yticklabels()] == ["the paper's GROVER", "tfidf"]
+    (paper,) = [line for line in ctcf.get_lines() if line.get_markerfacecolor() == "none"]
+    assert (paper.get_xdata().tolist(), paper.get_ydata().tolist()) == ([0.6], [0])
+    assert not [line for line in gc.get_lines() if line.get_markerfacecolor() == "none"]
 
 
 def test_two_runs_of_one_method_are_two_dots_of_one_line():
@@ -83,7 +92,7 @@ def test_accuracy_is_drawn_in_per_cent_over_k_with_its_interval():
     curve = np.array([0.1, 0.3, 0.4])
     figure = accuracy_figure({"model": curve, "counts": curve / 2}, {
         "model": np.stack([curve - 0.05, curve + 0.05]), "counts": np.stack([curve / 3, curve]),
-    })
+    }, n_masked=1_234)
     (axes,) = figure.axes
     assert {name: values.tolist() for name, values in drawn(axes).items()} == {
         "model": [10, 30, 40], "counts": [5, 15, 20],
@@ -91,19 +100,35 @@ def test_accuracy_is_drawn_in_per_cent_over_k_with_its_interval():
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((5, 45))
     assert legend_texts(figure.legends[0]) == ["model", "counts"]
+    assert "of 1,234 masked tokens" in axes.get_ylabel()
     require_legends_beside_the_data(figure)
 
 
+def test_perplexity_is_drawn_as_a_share_with_its_interval_and_its_value_above():
+    (axes,) = perplexity_figure(
+        ["model", "counts"], np.array([0.3, 0.5]), intervals=np.array([(0.25, 0.35), (0.51, 0.6)]),
+        perplexities=np.array([180.4, 1_300.0]),
+    ).axes
+    assert [bar.get_height() for bar in axes.patches] == [30, 50]
+    assert [text.get_text() for text in axes.texts] == ["180", "1,300"]
+    bars = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
+    # Never turned around, where the interval of resamples lies beside the score.
+    assert bars == [pytest.approx([25, 35]), pytest.approx([50, 60])]
+
+
 def test_types_are_drawn_by_length_and_frequency_but_for_those_met_once():
-    values, twice = np.array([0.5, 0.6, 0.7, 0.8]), np.zeros((2, 4))
-    score = PerToken(np.array([1, 5, 5, 5]), values, twice, values - 0.1, twice, values)
-    figure = per_token_figure(
-        {"model": score, "neighbour counts": score}, np.array([1, 2, 2, 3]), np.array([10, 100, 1_000, 10_000])
-    )
-    auc_by_length, auc_by_frequency, _, accuracy_by_frequency = figure.axes
-    assert auc_by_frequency.collections[0].get_offsets().tolist() == [[100, 50], [1_000, 60], [10_000, 70]]
-    assert accuracy_by_frequency.collections[0].get_offsets()[:, 1].tolist() == pytest.approx([60, 70, 80])
-    assert len(auc_by_length.patches) == 4
+    values, twice = np.linspace(0.5, 0.8, 7), np.zeros((2, 7))
+    score = PerToken(np.array([1, 5, 5, 5, 5, 5, 5]), values, twice, values - 0.1, twice, values)
+    lengths, frequencies = np.array([1, 2, 2, 2, 2, 2, 3]), 10 ** np.arange(1, 8)
+    figure = per_token_figure({"model": score, "neighbour counts": score}, lengths, frequencies)
+    auc_by_length, auc_by_frequency, by_length, accuracy_by_frequency = figure.axes
+    assert auc_by_frequency.collections[0].get_offsets()[:, 0].tolist() == frequencies[1:].tolist()
+    assert auc_by_frequency.collections[0].get_offsets()[:, 1].tolist() == pytest.approx(100 * values[1:] - 10)
+    assert accuracy_by_frequency.collections[0].get_offsets()[:, 1].tolist() == pytest.approx(100 * values[1:])
+    # A box for the five types of two bases, of each predictor; the one of three bases is a dot.
+    assert len(auc_by_length.patches) == 2
+    assert by_length.get_lines()[0].get_ydata().tolist() == pytest.approx([80])
+    assert by_length.get_xlabel() == "bases of a type (n = 6 types)"
     assert (auc_by_length.get_ylabel(), accuracy_by_frequency.get_xlabel()) == (
         "AUC, %", "occurrences of a type in the train windows",
     )
@@ -114,7 +139,8 @@ def test_a_vocabulary_is_drawn_by_frequency_and_by_length():
     profile = LengthProfile(np.array([1, 8]), np.array([25.0, 75.0]), np.array([0.25, 0.5]), 1.75)
     figure = vocabulary_figure("bpe-5", {"bpe-5": np.array([10, 1_000]), "4-mers": np.array([7, 9])}, profile)
     frequencies, in_genome, in_dictionary = figure.axes
-    assert [label.get_text() for label in frequencies.get_xticklabels()] == ["bpe-5", "4-mers"]
+    assert [label.get_text() for label in frequencies.get_xticklabels()] == ["bpe-5\nn = 2", "4-mers\nn = 2"]
+    assert in_genome.get_ylabel() == "% of the genome's 100 tokens"
     assert [bar.get_height() for bar in in_genome.patches] == [25, 75]
     assert [bar.get_height() for bar in in_dictionary.patches] == [1, 8]
     assert [text.get_text() for text in in_dictionary.texts] == ["25%", "50%"]

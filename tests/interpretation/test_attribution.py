@@ -239,7 +239,7 @@ def test_gradients_that_do_not_add_up_are_reported(folder, tmp_path, caplog):
     ("changes", "message"),
     [
         ({"method": "gradients"}, "BertForMaskedLM has no classes .* take --method mutagenesis"),
-        ({"method": "gradients", "model": "classifier", "class_label": "enhancer"}, "no class 'enhancer'; it has no"),
+        ({"method": "gradients", "model": "classifier", "class_label": "x"}, "no class 'x'; it has no"),
         ({"method": "attention", "layer": 3}, "layer is 3; this model has 1 to 2"),
         ({"method": "attention", "layer": 1, "rollout": True}, "leave out --layer"),
         ({"method": "attention", "class_label": "x"}, "--class is for --method gradients or mutagenesis"),
@@ -249,9 +249,9 @@ def test_gradients_that_do_not_add_up_are_reported(folder, tmp_path, caplog):
 )
 def test_what_does_not_go_together_is_refused(folder, tmp_path, changes, message):
     pytest.importorskip("matplotlib")
-    changes = {"model": "model", **changes}
+    plan = plan_for(folder, **changes)
     with pytest.raises(InputError, match=message):
-        write_attributions(plan_for(folder, changes.pop("method"), changes.pop("model"), **changes), tmp_path / "o")
+        write_attributions(plan, tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 

@@ -32,7 +32,8 @@ def test_a_bar_stands_over_each_token_as_high_as_its_bases(region):
 
 def test_positions_on_the_axis_are_the_genome_s_and_descend_on_the_reverse_strand(region):
     strip = token_figure(region, np.array([1.0, 1.0])).axes[1]
-    ticks = {label.get_text(): place for label, place in zip(strip.get_xticklabels(), strip.get_xticks(), strict=True)}
+    labels = [label.get_text() for label in strip.get_xticklabels()]
+    ticks = dict(zip(labels, strip.get_xticks(), strict=True))
     assert ticks["1,120"] == 19
     assert ticks["1,020"] == 119
 

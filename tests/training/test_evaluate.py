@@ -63,8 +63,8 @@ def found(trained):
 @pytest.fixture
 def judge(trained, tmp_path, monkeypatch):
     """Evaluate the run on 10 windows, without figures; keywords change the plan."""
-    for name in ("accuracy_figure", "per_token_figure", "save_figure"):
-        monkeypatch.setattr(evaluation_report, name, lambda *_: None)
+    for name in ("accuracy_figure", "per_token_figure", "perplexity_figure", "save_figure"):
+        monkeypatch.setattr(evaluation_report, name, lambda *_, **__: None)
     monkeypatch.setenv("GROVER_CACHE", str(trained.parent / "cache"))
 
     def run(**changes):
@@ -108,7 +108,7 @@ def test_there_are_a_line_for_each_type_of_token_and_figures(found):
     assert sum(int(row["n_masked"]) for row in rows) == metrics["n_masked"]
     hits = sum(int(row["n_masked"]) * float(row["model_accuracy"] or 0) for row in rows)
     assert hits / metrics["n_masked"] == pytest.approx(metrics["accuracy"])
-    assert sorted(path.name for path in found.glob("*.png")) == ["accuracy.png", "per_token.png"]
+    assert sorted(path.name for path in found.glob("*.png")) == ["accuracy.png", "per_token.png", "perplexity.png"]
 
 
 def test_a_model_that_has_learnt_nothing_is_said_not_to_beat_the_counts(found):

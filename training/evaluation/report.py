@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grover_hf._internals.files import atomic_write
 from grover_hf.analysis.figure_style import save_figure
-from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure
+from grover_hf.analysis.per_token_figures import accuracy_figure, per_token_figure, perplexity_figure
 from grover_hf.metrics.masked_token import by_repeat, masked_token_metrics
 from grover_hf.metrics.per_token import PerToken, PredictionTally
 from grover_hf.metrics.predictors import MODEL, NEIGHBOURS, SHOWN, verdict
@@ -105,8 +105,15 @@ def write_tables(
     accuracy = accuracy_figure(
         {name: np.array(row.metrics["accuracy_top_k"]) for name, row in rows.items()},
         {name: np.array(row.ci95["accuracy_top_k"]).T for name, row in rows.items()},
+        n_masked=len(judged.true),
     )
     save_figure(accuracy, output / "accuracy.png")
+    perplexity = perplexity_figure(
+        list(rows), np.array([row.metrics["share_of_vocabulary"] for row in rows.values()]),
+        intervals=np.array([row.ci95["share_of_vocabulary"] for row in rows.values()]),
+        perplexities=np.array([row.metrics["perplexity"] for row in rows.values()]),
+    )
+    save_figure(perplexity, output / "perplexity.png")
     types_by_predictor = {SHOWN[name]: types for name, types in judged.types.items()}
     per_token = per_token_figure(types_by_predictor, encoder.token_lengths, frequencies)
     save_figure(per_token, output / "per_token.png")

@@ -76,6 +76,10 @@ class Result:
     excludes_paper: bool | None
     """Whether the 95 % interval leaves out the paper's score of a method of this kind; None if there is none."""
     folder: str
+    paper_grover_mcc: float | None = None
+    """The MCC that the paper's text gives for its model on this task, for the figure."""
+    paper_tfidf_mcc: float | None = None
+    """The same for its best TF-IDF."""
 
 
 def gather(folders: Iterable[Path]) -> list[Result]:
@@ -153,6 +157,7 @@ def _row(run: Path, report: FinetuningReport | ProbeReport | BaselineReport) -> 
         accuracy=metrics["accuracy"], auroc=metrics["auroc"], rows=report.n_rows, paper_grover=str(of_model or ""),
         paper_tfidf=str(of_tfidf or ""), folder=str(run),
         excludes_paper=alike and _is_outside(alike.value, report.ci95[alike.metric]),
+        paper_grover_mcc=_mcc_of(of_model), paper_tfidf_mcc=_mcc_of(of_tfidf),
     )
 
 
@@ -165,6 +170,10 @@ def _papers(
     # dot in their name, are not the paper's.
     is_papers = "." not in (dataset.config or "")
     return PAPER.get((dataset.builder or "", report.task), (None, None)) if is_papers else (None, None)
+
+
+def _mcc_of(score: PaperScore | None) -> float | None:
+    return score.value if score is not None and score.metric == "mcc" else None
 
 
 def _is_outside(value: float, interval: tuple[float, float]) -> bool:

@@ -79,7 +79,9 @@ def _over_cycles(axes: Any, results: SweepResults, k: int) -> None:
     counts = sorted(set(seeds["cycles"]))
     axes.set_xticks(counts, [f"{n:,}" for n in counts], rotation=45)
     axes.minorticks_off()
-    axes.set(title=f"a  Next {k} bases", xlabel="cycles")
+    n_rows = sorted(set(results.table[results.table["k"] == k].get("test_rows", pd.Series(dtype=float)).dropna()))
+    of_rows = f", n = {' or '.join(f'{n:,.0f}' for n in n_rows)} test rows" if n_rows else ""
+    axes.set(title=f"a  Next {k} bases{of_rows}", xlabel="cycles")
 
 
 def _by_k(axes: Any, ks: list[int], by_name: dict[str, pd.DataFrame]) -> None:
@@ -122,6 +124,6 @@ def _shares(axes: Any, by_name: dict[str, pd.Series[Any]]) -> None:
     }
     bars = axes.bar(list(known), [100 * line["share_of_vocabulary"] for line in known.values()], color=GREY)
     axes.bar_label(bars, [f"{line['perplexity']:,.0f}" for line in known.values()], fontsize=6)
-    axes.set(ylabel="perplexity, % of types")
+    axes.set(ylabel="perplexity, % of types\n(above: perplexity)")
     axes.tick_params(axis="x", rotation=45)
     axes.set_title("e  Perplexity")

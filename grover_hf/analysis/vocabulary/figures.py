@@ -34,7 +34,8 @@ def vocabulary_figure(name: str, frequencies: Mapping[str, NDArray[np.int64]], p
     in_genome.bar(bases, 100 * profile.tokens / profile.tokens.sum(), color=BLUE)
     in_genome.axvline(profile.mean, color=DARK, linewidth=0.8, linestyle="--")
     in_genome.annotate(f" mean {profile.mean:.2f}", (profile.mean, 0.94), xycoords=("data", "axes fraction"))
-    in_genome.set(xlabel="bases a token", ylabel="% of the genome's tokens", title="b  Tokens by length")
+    in_genome.set(xlabel="bases a token", ylabel=f"% of the genome's {profile.tokens.sum():,.0f} tokens")
+    in_genome.set_title("b  Tokens by length")
     in_genome.margins(y=0.12)
     bars = in_dictionary.bar(bases, profile.types, color=BLUE)
     texts = [f"{100 * share:.0f}%" if share >= 0.01 else "" for share in profile.share_of_possible]
@@ -45,13 +46,18 @@ def vocabulary_figure(name: str, frequencies: Mapping[str, NDArray[np.int64]], p
 
 
 def _violins(axes: Any, name: str, frequencies: Mapping[str, NDArray[np.int64]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     violins = axes.violinplot([np.log10(counts) for counts in frequencies.values()], showmedians=True, widths=0.8)
     for body, label in zip(violins["bodies"], frequencies, strict=True):
         body.set(facecolor=BLUE if label == name else GREY, alpha=0.9)
     for part in ("cmedians", "cbars", "cmins", "cmaxes"):
         violins[part].set(color=DARK, linewidth=0.8)
-    axes.set_xticks(range(1, len(frequencies) + 1), list(frequencies))
-    axes.set(ylabel="occurrences of a type, log10", title="a  Frequencies of types")
+    names = [f"{label}\nn = {len(counts):,}" for label, counts in frequencies.items()]
+    axes.set_xticks(range(1, len(frequencies) + 1), names)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda power, _: f"{10**power:,.0f}" if power >= 0 else "")
+    axes.set(ylabel="occurrences of a type (log)", title="a  Frequencies of n types")
 
 
 @styled
@@ -82,8 +88,9 @@ def stability_figure(name: str, stability: Stability) -> "Figure":
     paper = 100 * START_WITH_A_OR_T.value
     first_base.axhline(own, color="black", linewidth=1, label=f"the genome, {own:.0f} %")
     first_base.axhline(paper, color=RED, linewidth=1, linestyle="--", label=f"the paper, {paper:.0f} %")
-    first_base.set(ylabel="% of types that start with A or T", ylim=(0, 101), xlim=(-0.6, 0.6), xticks=[],
-                   title="b  First bases")
+    lowest = min(own, paper, 100 * starts.min())
+    first_base.set(ylabel="% of types that start with A or T", ylim=(max(0, lowest - 5), 101), xlim=(-0.6, 0.6),
+                   xticks=[], xlabel=f"{len(starts)} resamples", title="b  First bases")
     for axes in (by_rank, first_base):
         legend_below(axes)
     return figure

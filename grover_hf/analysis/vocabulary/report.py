@@ -22,6 +22,7 @@ from grover_hf.analysis.vocabulary.table import (
     vocabulary_of,
     vocabulary_table,
 )
+from grover_hf.analysis.vocabulary.word_cloud import require_wordcloud, word_cloud_figure
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome.reference import ReferenceGenome
@@ -33,22 +34,26 @@ from grover_hf.tokenization.merges import MergeTable
 
 
 def vocabulary_report(
-    vocabulary: Path | Encoder, corpus: Path | TokenizedGenome | None, figure: Path | None, kmers: list[int]
+    vocabulary: Path | Encoder, corpus: Path | TokenizedGenome | None, figure: Path | None, kmers: list[int], *,
+    word_cloud: Path | None = None,
 ) -> list[Row]:
-    """Return the paper's table with a vocabulary's values; write the figure if a path is given.
+    """Return the paper's table with a vocabulary's values; write the figures whose paths are given.
 
     Args:
         vocabulary: A merges file, a tokenizer folder, or an encoder.
         corpus: A genome tokenized with it, open or its folder; without one the table has no frequencies.
-        figure: A PNG or PDF to write; needs `corpus`.
+        figure: A PNG, PDF or SVG to write; needs `corpus`.
         kmers: k-mer vocabularies to compare in the figure.
+        word_cloud: Another, of the types as words; needs `corpus` too.
 
     Raises:
         InputError: If the corpus has a different vocabulary, or a figure is asked for without one.
     """
-    if figure is not None:
+    if word_cloud is not None:
+        require_wordcloud()
+    for path in (path for path in (figure, word_cloud) if path is not None):
         require_matplotlib()
-        require_figure(figure)
+        require_figure(path)
         if corpus is None:
             raise InputError("The figure shows frequencies: name a tokenized genome with --corpus.")
     encoder = load_encoder(vocabulary) if isinstance(vocabulary, Path) else vocabulary
@@ -63,6 +68,9 @@ def vocabulary_report(
             frequencies[f"{k}-mers"] = kmer_counts[kmer_counts > 0]
         with only_writer(figure):
             save_figure(vocabulary_figure(encoder.name, frequencies, length_profile(counted)), figure)
+    if word_cloud is not None:
+        with only_writer(word_cloud):
+            save_figure(word_cloud_figure(encoder.name, counted.types, counted.frequencies), word_cloud)
     return vocabulary_table(counted)
 
 

@@ -31,7 +31,7 @@ class DrawnRegion:
     statement: str
     """What the values are, in a line below the title."""
     axis: str
-    """The label of the values."""
+    """The unit of the values."""
     chrom: str
     positions: NDArray[np.int64]
     """Of the bases, in the order of reading, shape (n_bases,)."""

@@ -60,10 +60,10 @@ class Method(Protocol):
     """Whether a base's value is its share of its token's; else bases have values of their own."""
     statement: str
     """What the values are, for the figures."""
+    axis: str
+    """The unit of the values, for the figures."""
 
     def of_region(self, region: Region) -> Attribution: ...
-    def axis(self, attribution: Attribution) -> str:
-        """The label of the values' axis, with the unit."""
 
 
 class Gradients:
@@ -76,6 +76,7 @@ class Gradients:
     """
 
     is_of_tokens = True
+    axis = "nats a base"
 
     def __init__(self, opened: Opened, *, label: str | None, n_steps: int) -> None:
         require_captum()
@@ -105,9 +106,6 @@ class Gradients:
             tokens, found.values, positions, letters_of(tokens, encoder.tokens), values, summary=summary
         )
 
-    def axis(self, attribution: Attribution) -> str:
-        return f"log-odds of {attribution.summary['class']!r},\nnats a base"
-
 
 class Attention:
     """Attention that tokens receive.
@@ -119,6 +117,7 @@ class Attention:
     """
 
     is_of_tokens = True
+    axis = "share a base"
 
     def __init__(self, opened: Opened, *, layer: int, rollout: bool) -> None:
         compute_attention_eagerly(opened.dna)
@@ -141,9 +140,6 @@ class Attention:
             tokens, received.values, positions, letters_of(tokens, encoder.tokens), values,
             summary={"special": received.special},
         )
-
-    def axis(self, attribution: Attribution) -> str:
-        return "attention received,\nshare a base"
 
 
 class _Strands:
@@ -171,6 +167,7 @@ class ExpectedBases:
     """
 
     is_of_tokens = False
+    axis = "bits"
 
     def __init__(self, opened: Opened, *, background: str) -> None:
         self._opened, self._strands = opened, _Strands(opened)
@@ -195,9 +192,6 @@ class ExpectedBases:
             summary={"mean_bits": _mean(bits), "mean_surprisal": _mean(found.surprisal)},
         )
 
-    def axis(self, attribution: Attribution) -> str:
-        return "bits"
-
 
 class Substitutions:
     """What a class loses when a base is replaced.
@@ -208,6 +202,7 @@ class Substitutions:
     """
 
     is_of_tokens = False
+    axis = "nats"
 
     def __init__(self, opened: Opened, *, label: str | None) -> None:
         self._opened, self._strands = opened, _Strands(opened)
@@ -229,9 +224,6 @@ class Substitutions:
             values, by_base={LOG_ODDS: differences},
             summary={"class": self._labels[number], "log_odds": float(found.log_odds[number])},
         )
-
-    def axis(self, attribution: Attribution) -> str:
-        return f"log-odds of {attribution.summary['class']!r}\nlost, nats"
 
 
 def letter_heights(attribution: Attribution) -> NDArray[np.float64]:

@@ -255,8 +255,10 @@ def _draw(method: Method, region: Region, found: Attribution, folder: Path) -> N
         for start, end in edges
     ]
     part = f", the middle {DRAWN_BP:,} of {n_bases:,} bases" if n_bases > DRAWN_BP else ""
+    summary = found.summary
+    of_class = f"class {summary['class']!r}, log-odds {summary['log_odds']:.2f}: " if "class" in summary else ""
     drawn = DrawnRegion(
-        f"{region.shown}{part}", method.statement, method.axis(found), region.interval.chrom,
+        f"{region.shown}{part}", f"{of_class}{method.statement}", method.axis, region.interval.chrom,
         found.positions[shown], found.letters[shown], borders,
     )
     if method.is_of_tokens:
