@@ -31,6 +31,24 @@ class LooseTokens(NamedTuple):
     vocabulary_sha256: str
 
 
+def loose_tokens(dna: DnaModel, rows: Sequence[NDArray[np.integer]]) -> list[LooseTokens]:
+    """Return token ids of rows as a model takes them, each row from its own position 0 on.
+
+    Args:
+        dna: The model.
+        rows: Token ids of each row, of the model's vocabulary.
+    """
+    tokens = [token or "" for token in dna.tokenizer.convert_ids_to_tokens(range(len(dna.tokenizer)))]
+    vocabulary = vocabulary_sha256(tokens)
+    # [UNK] stands for a base.
+    n_bases = np.where(dna.reader.spells_bases, np.array(list(map(len, tokens))), 1)
+    found = []
+    for ids in rows:
+        ends = n_bases[ids].cumsum()
+        found.append(LooseTokens(ids.astype(np.int64), ends - n_bases[ids], ends, vocabulary))
+    return found
+
+
 def embeddings(
     dna: DnaModel, rows: Sequence[NDArray[np.integer]], *, layer: int, pooling: Pooling, what: str
 ) -> NDArray[np.float32]:
@@ -43,17 +61,10 @@ def embeddings(
         pooling: As for `DnaModel.embed`.
         what: What the progress bar says.
     """
-    tokens = [token or "" for token in dna.tokenizer.convert_ids_to_tokens(range(len(dna.tokenizer)))]
-    vocabulary = vocabulary_sha256(tokens)
-    # [UNK] stands for a base.
-    n_bases = np.where(dna.reader.spells_bases, np.array(list(map(len, tokens))), 1)
     parts = []
     with progress_bar(total=len(rows), what=what) as bar:
         for first in range(0, len(rows), _AT_ONCE):
-            some = []
-            for ids in rows[first : first + _AT_ONCE]:
-                ends = n_bases[ids].cumsum()
-                some.append(LooseTokens(ids.astype(np.int64), ends - n_bases[ids], ends, vocabulary))
+            some = loose_tokens(dna, rows[first : first + _AT_ONCE])
             parts.append(dna.embed(some, layer=layer, pooling=pooling))
             bar.update(len(some))
     return np.concatenate(parts)
@@ -64,6 +75,23 @@ def with_random_weights(dna: DnaModel, seed: int) -> DnaModel:
     torch.manual_seed(seed)
     device: Any = dna.model.device
     return DnaModel(AutoModel.from_config(dna.model.config).to(device), dna.tokenizer)
+
+
+def mean_vectors(table: NDArray[np.floating], rows: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+    """Return the mean of the vectors of each row's tokens, whatever their order, shape (n_rows, H).
+
+    Args:
+        table: A vector for each id, shape (V, H); NaN for ids without one, which count in no mean. A row of such
+            ids alone has zeros.
+        rows: Token ids of each row.
+    """
+    is_known = ~np.isnan(table).any(1)
+    known = [ids[is_known[ids]] for ids in rows]
+    n = np.array([len(ids) for ids in known])
+    owner, ids = np.repeat(np.arange(len(rows)), n), np.concatenate(known)
+    counts = sparse.csr_array((1 / n[owner], (owner, ids)), shape=(len(rows), len(table)))
+    means: NDArray[np.float32] = (counts @ np.where(is_known[:, None], table, 0)).astype(np.float32)
+    return means
 
 
 def kmer_features(train: list[str], sequences: list[str], k: int) -> sparse.csr_array | None:

@@ -7,3 +7,9 @@ from grover_hf.cli.verbs import Verbs
 
 interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
 interpret.command()(attribute)
+from grover_hf.cli.interpret import tokens
+from grover_hf.cli.verbs import Verbs
+
+interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
+interpret.command()(tokens.tokens)
+interpret.command()(tokens.word2vec)
