@@ -5,7 +5,8 @@
 The model is frozen: each row becomes one vector, and a logistic regression tells the classes by it. Seconds to
 minutes on a CPU, where a fine-tuning takes hours. Beside it, by the same regression on the same rows, stands what
 says whether the model has learnt anything for this task: the same architecture with random weights, TF-IDF of
-overlapping k-mers, and GC content; differences are paired by test rows. Then the same with few rows a class.
+overlapping k-mers, GC content and, if given, mean vectors of Word2Vec; differences are paired by test rows. Then
+the same with few rows a class.
 
 OUTPUT/metrics.json        scores with 95 % intervals over test rows, differences, digests; for `grover results`
 OUTPUT/predictions.npz     what the probe says of every test row, for `grover compare`
@@ -23,15 +24,18 @@ from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
 from sklearn.model_selection import StratifiedGroupKFold
 
-from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.files import atomic_folder, sha256_of_file
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import on_a_terminal
 from grover_hf.corpus.splits import BLOCK_BP, SPLITS
 from grover_hf.errors import InputError
 from grover_hf.inference.dna_model import DnaModel
+from grover_hf.inference.genome_models import encoder_of
+from grover_hf.interpretation.token_vectors.word2vec import ARRAYS, read_word2vec
 from grover_hf.metrics.classification import classification_metrics, mean_intervals, paired_difference
 from grover_hf.metrics.predictions import MOST_CLASSES, Predictions, predictions_of, together, write_predictions
 from grover_hf.metrics.report import (
+    WORD2VEC,
     ControlScores,
     DatasetIdentity,
     FewRows,
@@ -41,7 +45,14 @@ from grover_hf.metrics.report import (
     write_metrics,
 )
 from grover_hf.model import identity_of_model
-from grover_hf.probing.features import Features, embeddings, gc_features, kmer_features, with_random_weights
+from grover_hf.probing.features import (
+    Features,
+    embeddings,
+    gc_features,
+    kmer_features,
+    mean_vectors,
+    with_random_weights,
+)
 from grover_hf.probing.linear import Part, few_rows, fit_and_predict, predict_from_few
 from training.data.tasks import Ids, Task, open_task, read_ids
 from training.runs.launch import require_positive, run_script
@@ -67,6 +78,7 @@ class ProbePlan:
     folds: int | None = recipe_field(
         "instead of the dataset's splits: all rows, judged in so many folds of blocks of the genome", default=None
     )
+    word2vec: str | None = recipe_field("a folder of `grover interpret word2vec`, as a control", default=None)
     random_weights: int = recipe_field("models with random weights beside it", default=1)
     draws: int = recipe_field("how often few rows are drawn; 0 leaves them out", default=10)
     seed: int = recipe_field("of random weights, folds, draws and the bootstrap", default=0)
@@ -101,7 +113,7 @@ def probe(plan: ProbePlan) -> ProbeReport:
     with only_writer(output):
         require_writable(
             output, overwrite=plan.overwrite, marker="metrics.json", contents=_CONTENTS,
-            inputs=[plan.dataset, plan.model],
+            inputs=[plan.dataset, plan.model, *([] if plan.word2vec is None else [plan.word2vec])],
         )
         require_own_report(output, ProbeReport)
         report, predictions = _probe(plan)
@@ -146,6 +158,7 @@ def _probe(plan: ProbePlan) -> tuple[ProbeReport, Predictions]:
         controls={name: score for name, score in scores.items() if name != MODEL},
         model_minus_control=differences,
         few_rows=_of_few(plan, features, labels, folds[0], n_classes),
+        word2vec_sha256=None if plan.word2vec is None else sha256_of_file(Path(plan.word2vec) / ARRAYS),
     )
     return report, said[MODEL]
 
@@ -201,6 +214,11 @@ def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str
     options: dict[str, Any] = {"layer": plan.layer, "pooling": plan.pooling}
     every = [str(text).upper() for name in SPLITS for text in task.splits[name]["sequence"]]
     train = every[: len(task.splits["train"])]
+    word2vec: dict[str, list[Features]] = {}
+    if plan.word2vec is not None:
+        # Before the model reads anything: a folder that cannot be used is an error at once.
+        static = read_word2vec(Path(plan.word2vec), encoder_of(dna, plan.model))
+        word2vec[WORD2VEC] = [mean_vectors(static.table(len(dna.tokenizer)), rows)]
     random = [
         embeddings(with_random_weights(dna, plan.seed + number), rows, **options, what=RANDOM)
         for number in range(plan.random_weights)
@@ -211,7 +229,7 @@ def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str
             kmers[f"{k}-mers"] = [found]
     return {
         MODEL: [embeddings(dna, rows, **options, what=MODEL)], RANDOM: list(random), **kmers,
-        GC: [gc_features(every)],
+        GC: [gc_features(every)], **word2vec,
     }
 
 

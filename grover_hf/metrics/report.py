@@ -258,6 +258,10 @@ class ProbedModel:
     pooling: str
 
 
+WORD2VEC = "Word2Vec"
+"""The name of the control whose features are mean vectors of Word2Vec."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ControlScores:
     """Scores of what stands beside a probe, by the same fit on the same rows."""
@@ -289,6 +293,8 @@ class ProbeReport(Report):
     model_minus_control: dict[str, dict[str, PairedDifference]]
     """By control and metric."""
     few_rows: list[FewRows]
+    word2vec_sha256: str | None = None
+    """Digest of the vectors of the control of that name, if there is one."""
 
     standard_deviation: ClassVar[dict[str, float | None]] = {}
     n_trainings: ClassVar[int] = 1

@@ -1,9 +1,12 @@
 """A probe finds what is in embeddings and nothing that is not, beside its controls."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from datasets import Dataset
 
+from grover_hf._internals.files import sha256_of_file
 from grover_hf.analysis.results.table import gather
 from grover_hf.baselines.report import BaselinePlan, score_baseline
 from grover_hf.errors import InputError
@@ -85,6 +88,25 @@ def test_what_is_written_is_what_is_said_and_stands_in_the_table(planned, tmp_pa
     assert f"{report.metrics['mcc']:.3f}" in text
     assert "random weights" in text
     assert [few.rows_a_class for few in report.few_rows] == [n for n in FEW if n <= N_ROWS["train"] // 2]
+
+
+def test_word2vec_is_a_control_beside_the_others_and_a_row_of_the_table(planned, model, tmp_path):
+    from grover_hf.interpretation.token_vectors.word2vec import Word2VecPlan, write_word2vec
+    from tests.interpretation.small_windows import random_windows, write_windows
+
+    pytest.importorskip("gensim")
+    windows = write_windows(tmp_path / "windows", train=random_windows(60))
+    write_word2vec(Word2VecPlan(windows=windows, tokenizer=Path(model), vector_size=16), tmp_path / "word2vec")
+    report = probe(planned(word2vec=str(tmp_path / "word2vec")))
+    # Vectors of windows drawn at random still tell tokens apart, and so classes with different tokens.
+    assert report.controls["Word2Vec"].metrics["mcc"] > 0.5
+    assert "mcc" in report.model_minus_control["Word2Vec"]
+    assert report.word2vec_sha256 == sha256_of_file(tmp_path / "word2vec" / "vectors.safetensors")
+    assert read_metrics(tmp_path / "out", ProbeReport) == report
+    rows = {row.method: row for row in gather([tmp_path / "out"])}
+    assert set(rows) == {f"{model}, probe", "Word2Vec, probe"}
+    assert rows["Word2Vec, probe"].mcc == report.controls["Word2Vec"].metrics["mcc"]
+    assert "Word2Vec" in summary(report)
 
 
 def test_the_same_plan_gives_the_same_numbers(planned, tmp_path):

@@ -1,12 +1,13 @@
 """All `metrics.json` below some folders as one table, with the paper's numbers next to ours."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from grover_hf.errors import InputError
 from grover_hf.metrics.report import (
+    WORD2VEC,
     BaselineModel,
     BaselineReport,
     FinetunedModel,
@@ -85,6 +86,8 @@ class Result:
 def gather(folders: Iterable[Path]) -> list[Result]:
     """Return a row for each `metrics.json` of a task below the folders, ordered by task and model.
 
+    A probe that was set beside Word2Vec gives a row for that, too.
+
     Raises:
         InputError: If there is none.
     """
@@ -94,6 +97,11 @@ def gather(folders: Iterable[Path]) -> list[Result]:
     rows = [
         _row(run, report) for run, report in reports
         if isinstance(report, FinetuningReport | ProbeReport | BaselineReport) and "mcc" in report.metrics
+    ]
+    # Random weights, k-mers and GC content have rows of their own, by fine-tunings and `grover baselines`.
+    rows += [
+        _row(run, _of_control(report, WORD2VEC)) for run, report in reports
+        if isinstance(report, ProbeReport) and WORD2VEC in report.controls
     ]
     if not rows:
         raise InputError(f"There is no metrics.json of a task below {', '.join(map(str, folders))}.")
@@ -159,6 +167,13 @@ def _row(run: Path, report: FinetuningReport | ProbeReport | BaselineReport) -> 
         excludes_paper=alike and _is_outside(alike.value, report.ci95[alike.metric]),
         paper_grover_mcc=_mcc_of(of_model), paper_tfidf_mcc=_mcc_of(of_tfidf),
     )
+
+
+def _of_control(report: ProbeReport, name: str) -> ProbeReport:
+    """Return a report with the scores of a control in the place of the model's."""
+    control = report.controls[name]
+    model = replace(report.model, name=name)
+    return replace(report, model=model, metrics=control.metrics, ci95=control.ci95)
 
 
 def _papers(
