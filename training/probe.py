@@ -16,18 +16,17 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import transformers
 from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
-from sklearn.model_selection import StratifiedGroupKFold
 
 from grover_hf._internals.files import atomic_folder, sha256_of_file
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import on_a_terminal
-from grover_hf.corpus.splits import BLOCK_BP, SPLITS
+from grover_hf.corpus.splits import SPLITS, Places
 from grover_hf.errors import InputError
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import encoder_of
@@ -46,6 +45,9 @@ from grover_hf.metrics.report import (
 )
 from grover_hf.model import identity_of_model
 from grover_hf.probing.features import (
+    GC,
+    MODEL,
+    RANDOM,
     Features,
     embeddings,
     gc_features,
@@ -53,12 +55,12 @@ from grover_hf.probing.features import (
     mean_vectors,
     with_random_weights,
 )
+from grover_hf.probing.folds import Fold, block_folds
 from grover_hf.probing.linear import Part, few_rows, fit_and_predict, predict_from_few
 from training.data.tasks import Ids, Task, open_task, read_ids
 from training.runs.launch import require_positive, run_script
 from training.runs.recipe import plan_from_command_line, recipe_field
 
-MODEL, RANDOM, GC = "model", "random weights", "GC content"
 _KMERS = (4, 6)
 _CONTENTS = ("predictions.npz",)
 
@@ -87,14 +89,6 @@ class ProbePlan:
 
 FEW = (8, 32, 128)
 """Rows of each class of the fits to few rows."""
-
-
-class Fold(NamedTuple):
-    """Rows, by their number among all of the dataset."""
-
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
 
 
 def probe(plan: ProbePlan) -> ProbeReport:
@@ -183,30 +177,13 @@ def _folds(plan: ProbePlan, task: Task) -> list[Fold]:
         np.concatenate([np.array(task.splits[name][column]) for name in SPLITS])
         for column in ("chrom", "start", "label")
     )
-    labels = labels.astype(np.int64)
-    if (most := int(np.bincount(labels).max())) < plan.folds:
-        raise InputError(f"{task.name} has {most} rows of its largest class: too few for {plan.folds} folds.")
-    # A row across a border would share bases with another fold.
-    crosses = np.zeros(len(labels), bool)
+    starts = starts.astype(np.int64)
+    ends = starts + 1
     if "end" in task.splits["train"].features:
         ends = np.concatenate([np.array(task.splits[name]["end"]) for name in SPLITS])
-        crosses = starts // BLOCK_BP != (ends - 1) // BLOCK_BP
-    blocks = np.char.add(np.char.add(chroms.astype(str), ":"), (starts // BLOCK_BP).astype(str))
-    if len(set(blocks)) < plan.folds:
-        raise InputError(
-            f"{task.name} lies in {len(set(blocks))} blocks of {BLOCK_BP:,} bp; they make no {plan.folds} folds."
-        )
-    splitter = StratifiedGroupKFold(plan.folds, shuffle=True, random_state=plan.seed)
-    tests = [test for _, test in splitter.split(np.zeros(len(labels)), labels, blocks)]
-    found = []
-    for number, test in enumerate(tests):
-        validation = tests[(number + 1) % len(tests)]
-        train = np.setdiff1d(np.arange(len(labels)), np.concatenate([test, validation]))
-        found.append(Fold(train[~crosses[train]], validation[~crosses[validation]], test))
-    n_classes = len(set(labels.tolist()))
-    if any(len(set(labels[fold.train].tolist())) < n_classes or not len(fold.validation) for fold in found):
-        raise InputError(f"{task.name} lies in too few blocks: a fold of {plan.folds} has not all classes to fit.")
-    return found
+    return block_folds(
+        Places(chroms, starts, ends), labels.astype(np.int64), n_folds=plan.folds, seed=plan.seed, what=task.name
+    )
 
 
 def _features(plan: ProbePlan, task: Task, dna: DnaModel, rows: Ids) -> dict[str, list[Features]]:

@@ -19,6 +19,8 @@ from grover_hf.tokenization.kmer import KmerEncoder
 
 Features = NDArray[np.float32] | sparse.csr_array
 """A row each, shape (n_rows, n_features)."""
+MODEL, RANDOM, GC = "model", "random weights", "GC content"
+"""What features are called beside each other."""
 _AT_ONCE = 2_000
 
 

@@ -1,11 +1,13 @@
 """A linear classifier: logistic regression whose strength is chosen on validation rows."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -72,7 +74,11 @@ def predict_from_few(train: Part, rows: NDArray[np.int64], test: Features, n_cla
 def _fitted(train: Part, strength: float) -> Pipeline:
     # Words of TF-IDF are not centred: they would not be sparse any more.
     scale = StandardScaler(with_mean=not sparse.issparse(train.features))
-    return make_pipeline(scale, LogisticRegression(C=strength, max_iter=_STEPS)).fit(train.features, train.labels)
+    fitted = make_pipeline(scale, LogisticRegression(C=strength, max_iter=_STEPS))
+    with warnings.catch_warnings():
+        # A fit that stops early is one of a stronger penalty, and validation rows choose among penalties.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return fitted.fit(train.features, train.labels)
 
 
 def _probabilities(fitted: Pipeline, features: Features, n_classes: int) -> NDArray[np.float64]:
