@@ -50,12 +50,20 @@ class WindowResamples:
         of_each = np.broadcast_to(np.asarray(values, np.float64), self._windows.shape)
         shape = (n_columns, len(self._draws))
         by_window = sparse.csr_array(sparse.coo_array((of_each, (columns, self._windows)), shape=shape))
-        n_resamples = self._draws.shape[1]
         parts = [
             by_window @ self._draws[:, first : first + _RESAMPLES_AT_ONCE].astype(np.float64)
-            for first in range(0, n_resamples, _RESAMPLES_AT_ONCE)
+            for first in range(0, self.n_resamples, _RESAMPLES_AT_ONCE)
         ]
         return np.ascontiguousarray(np.concatenate(parts, axis=1).T)
+
+    def weights(self, resamples: slice) -> NDArray[np.float64]:
+        """Return how often each masked token is drawn in some of the resamples, shape (n_masked, n_resamples)."""
+        return self._draws[self._windows, resamples].astype(np.float64)
+
+    @property
+    def n_resamples(self) -> int:
+        """How often windows are drawn."""
+        return int(self._draws.shape[1])
 
 
 def interval(values: NDArray[np.floating]) -> NDArray[np.float64]:
