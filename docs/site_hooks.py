@@ -19,6 +19,7 @@ OWN_PARSERS = {
     "grover evaluate": ("grover_hf.cli", "evaluate"),
     "grover probe": ("grover_hf.cli", "probe"),
     "grover sweep": ("grover_hf.cli", "sweep"),
+    "grover interpret context": ("grover_hf.cli", "interpret", "context"),
     "accelerate launch -m training.pretrain": ("training.pretrain",),
     "accelerate launch -m training.finetune": ("training.finetune",),
 }

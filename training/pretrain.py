@@ -65,7 +65,7 @@ from training.runs.trainer_arguments import TrainingRecipe, trainer_arguments, w
 from training.trainers.loss import global_cross_entropy
 from training.trainers.resumable import ResumableTrainer
 
-_CONTENTS = ("metrics.json", "log.jsonl", "checkpoints", "model", "evaluation")
+_CONTENTS = ("metrics.json", "log.jsonl", "checkpoints", "model", "evaluation", "context")
 _HEADS = {"bert": "cls", "modernbert": "head"}
 """By architecture: the module that hidden states go through to become logits, or the first one."""
 

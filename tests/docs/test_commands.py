@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from grover_hf import __version__, cli
 from tests.docs.pages import PAGES, ROOT, blocks
+from training.context import ContextPlan
 from training.evaluation.plan import EvaluationPlan
 from training.finetune import FinetuneRecipe
 from training.pretrain import PretrainRecipe
@@ -23,6 +24,7 @@ PARSERS = {
     "evaluate": lambda words: plan_from_command_line(EvaluationPlan, "run", "", "grover evaluate", words),
     "probe": lambda words: plan_from_command_line(ProbePlan, "dataset", "", "grover probe", words),
     "sweep": lambda words: recipe_from_command_line(SweepRecipe, "", words, prog="grover sweep"),
+    "interpret context": lambda words: plan_from_command_line(ContextPlan, "run", "", "grover", words),
 }
 """Verbs that read their own words."""
 
@@ -47,8 +49,9 @@ def test_every_grover_command_has_its_verb_and_options():
         if words[0].split("/")[-1] != "grover":
             continue
         command, rest = get_command(cli.app), words[1:]
-        if rest[0] in PARSERS:
-            PARSERS[rest[0]](rest[1:])
+        own = next((verb for verb in PARSERS if rest[: len(verb.split())] == verb.split()), None)
+        if own is not None:
+            PARSERS[own](rest[len(own.split()) :])
             continue
         while rest and hasattr(command, "commands"):
             assert rest[0] in command.commands, (name, words)
