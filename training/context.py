@@ -39,12 +39,12 @@ from grover_hf.interpretation.visible_context import (
 )
 from grover_hf.interpretation.visible_context_figure import context_figure
 from grover_hf.masking import MaskingCollator
+from grover_hf.metrics.predictors import FREQUENCY, MODEL, SHOWN
 from grover_hf.metrics.report import DatasetIdentity, EvaluatedModel, versions
 from grover_hf.model import weights_sha256
 from grover_hf.tokenization.special_tokens import MASK_ID
 from training.evaluation.judging import MaskedModel, baselines_of, count_and_weigh
 from training.evaluation.plan import EvaluationPlan
-from training.evaluation.report import FREQUENCY, MODEL, SHOWN
 from training.evaluation.subject import Subject, subject_of
 from training.runs.launch import require_positive, run_script
 from training.runs.recipe import plan_from_command_line, recipe_field
