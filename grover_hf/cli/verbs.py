@@ -33,5 +33,6 @@ class Verbs(TyperGroup):
         places = {name: f"{command} {name}" for name in self.commands}
         for name, verb in self.commands.items():
             places |= {inner: f"{command} {name} {inner}" for inner in getattr(verb, "commands", {})}
-        nearest = [places[name] for name in get_close_matches(word, places)]
+        # Only the nearest: tokenise is not interpret tokens.
+        nearest = [places[name] for name in get_close_matches(word, places, n=1)]
         return f"Did you mean {' or '.join(nearest)}?" if nearest else f"{command} --help lists them."

@@ -25,7 +25,8 @@ from grover_hf.genome.letters import BASES
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.interpretation.attribution.classes import class_log_odds
 from grover_hf.tokenization.encoding import Encoder
-from grover_hf.tracks.values import MARGINAL_NAMES, SURPRISAL, TOKEN_PROBABILITY, LikelihoodTracks
+from grover_hf.tracks.files import MARGINAL_NAMES
+from grover_hf.tracks.values import SURPRISAL, TOKEN_PROBABILITY, LikelihoodTracks
 
 _INPUTS_AT_ONCE = 256
 _N_BASES = len(BASES)
