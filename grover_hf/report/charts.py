@@ -170,7 +170,7 @@ def scores_chart(rows: Sequence[Mapping[str, Any]]) -> Spec:
     """Return methods by tasks, as dots with intervals.
 
     Args:
-        rows: Of task, method, mcc, low, high, and paper where the paper has a score.
+        rows: Of task, method, mcc, low, high; or of task, method, paper, which is drawn hollow.
     """
     methods = list(dict.fromkeys(str(row["method"]) for row in rows))
     y = {"field": "method", "type": "nominal", "title": None, "sort": methods, "axis": {"labelLimit": 300}}
@@ -192,11 +192,10 @@ def scores_chart(rows: Sequence[Mapping[str, Any]]) -> Spec:
     for row in rows:
         by_task.setdefault(str(row["task"]), []).append(row)
     return _stacked([
-        {"title": {"text": task, "anchor": "start"}, "data": _rows(some), "width": WIDTH_PX - 240, "layer": [
-            *layers, *([{**of_paper, "data": _rows(known)}] if known else []),
-        ]}
+        {"title": {"text": task, "anchor": "start"}, "data": _rows([row for row in some if "mcc" in row]),
+         "width": WIDTH_PX - 240, "layer": [*layers, *([{**of_paper, "data": _rows(known)}] if known else [])]}
         for task, some in by_task.items()
-        for known in [[row for row in some if row.get("paper") is not None]]
+        for known in [[row for row in some if "paper" in row]]
     ], shared="x")
 
 

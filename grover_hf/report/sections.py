@@ -1,7 +1,8 @@
 """The sections of a report, as the template takes them: each number with the file and the field it is from."""
 
+import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -182,7 +183,9 @@ def scores(found: Found) -> dict[str, Any] | None:
             "paper": result.paper_grover, "excludes": {None: "", True: "yes", False: "no"}[result.excludes_paper],
         })
     return {
-        "rows": rows, "figure": Figure("MCC by task and method.", charts.scores_chart([*map(_dot, results)])),
+        "rows": rows, "figure": Figure(
+            "MCC by task and method.", charts.scores_chart([*map(_dot, results), *_papers_dots(results)])
+        ),
         "titles": ["task", "dataset", "method", "test rows", "MCC", "accuracy", "AUROC", "the paper's",
                    "interval excludes it"],
     }
@@ -193,6 +196,19 @@ def _dot(result: Result) -> dict[str, Any]:
         "task": result.task, "method": result.method, "mcc": result.mcc, "low": result.mcc_low,
         "high": result.mcc_high,
     }
+
+
+def _papers_dots(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return what the paper has on each task, for lines of its own below ours."""
+    found = {
+        (result.task, method): value
+        for result in results
+        for method, value in (
+            ("the paper's GROVER", result.paper_grover_mcc), ("the paper's TF-IDF", result.paper_tfidf_mcc),
+        )
+        if value is not None
+    }
+    return [{"task": task, "method": method, "paper": value} for (task, method), value in found.items()]
 
 
 def vocabulary(corpus: Corpus) -> dict[str, Any]:
@@ -251,11 +267,37 @@ def window_map(path: Path) -> dict[str, Any]:
         ],
         **{name: (table[name].fillna(0) > 0).astype(int).tolist() for name in kinds},
     }
+    rows = _told_apart(path.parent / "scores.csv")
     return {
-        "name": str(path.parent), "rows": [], "titles": [], "caption": "",
+        "name": str(path.parent), "rows": rows,
+        "titles": ["annotation", "question", "told by", "AUROC (95 %)", "model less it (95 %)"],
+        "caption": "How well annotation can be told from the vectors, in windows of other blocks of the genome, "
+        "beside what needs no model. Colours alone show clusters in almost anything.",
         "figure": Figure(f"{len(table):,} windows, each a point: near ones have similar vectors.",
                          charts.map_chart(columns, kinds)),
     }
+
+
+def _told_apart(path: Path) -> list[list[tuple[Any, str]]]:
+    """Return a line for each annotation, question and predictor, as values to sort by and as text."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return [
+        [
+            *((line[name], line[name]) for name in ("annotation", "question", "predictor")),
+            *((line[name], _with_interval(line, name)) for name in ("auroc", "model_minus_auroc")),
+        ]
+        for line in lines
+    ]
+
+
+def _with_interval(line: Mapping[str, str], name: str) -> str:
+    if not line[name]:
+        return ""
+    value, low, high = (f"{float(line[name + end]):.3f}" for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})"
 
 
 def track(folder: Path) -> dict[str, Any]:

@@ -94,6 +94,17 @@ def test_a_model_that_does_not_beat_the_neighbour_counts_is_said_to_first(perple
     assert (said in warnings) if said else ("NOT" not in warnings)
 
 
+def test_the_papers_scores_are_hollow_marks_on_lines_of_their_own(runs, tmp_path):
+    path = runs / "scores" / "model" / "metrics.json"
+    path.write_text(path.read_text().replace('"builder": null', '"builder": "Prom300"'))
+    [task] = next(spec["vconcat"] for spec in specs_of(report_of(runs, tmp_path)) if "vconcat" in spec)
+    ours, paper = task["data"]["values"], task["layer"][-1]["data"]["values"]
+    assert {one["mcc"] for one in ours} == {0.457, 0.1}
+    assert {(one["method"], one["paper"]) for one in paper} == {
+        ("the paper's GROVER", 0.996), ("the paper's TF-IDF", 0.67)
+    }
+
+
 def test_bases_that_were_trained_on_are_warned_of(tmp_path):
     folder = write_runs(tmp_path / "runs", share_of_bases_seen_in_training=0.959)
     assert "95.9% of the judged bases were trained on" in " ".join(
@@ -151,7 +162,15 @@ def test_a_corpus_gives_the_vocabulary_and_a_map_its_windows(runs, tmp_path, sma
         "x": [0.5, 1.5, 2.0], "y": [1.0, 1.0, 3.0],
         "LINE": np.array([0.5, 0.0, np.nan], np.float32),
     }).to_parquet(runs / "map" / "map.parquet")
+    (runs / "map" / "scores.csv").write_text(
+        "annotation,question,predictor,auroc,auroc_low,auroc_high,model_minus_auroc,model_minus_auroc_low,"
+        "model_minus_auroc_high\nLINE,presence,model,0.9,0.85,0.95,,,\n"
+        "LINE,presence,GC content,0.6,0.5,0.7,0.3,0.2,0.4\n"
+    )
     parsed = report_of(runs, tmp_path)
+    told = [one["text"] for one in parsed.all("td")]
+    assert "0.900 (0.850 to 0.950)" in told
+    assert "0.300 (0.200 to 0.400)" in told
     headings = [one["text"] for one in parsed.all("h3")]
     assert any("bpe-600 of " in text for text in headings)
     rows = [spec.get("data", {}).get("values", [{}]) for spec in specs_of(parsed)]
