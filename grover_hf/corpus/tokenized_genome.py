@@ -239,7 +239,7 @@ class TokenizedGenome:
         input_ids = np.concatenate(
             [np.empty(0, np.uint16), *(self.input_ids[a:b] for a, b in ranges[:, :2].tolist())]
         )
-        self._require_known(input_ids)
+        self.require_known(input_ids)
         lengths = self.encoder.token_lengths[input_ids].astype(np.int64)
         n_tokens = ranges[:, 1] - ranges[:, 0]
         before = np.cumsum(lengths) - lengths
@@ -276,7 +276,7 @@ class TokenizedGenome:
         n_tokens = ranges[:, 1] - ranges[:, 0]
         offsets = np.concatenate([[0], np.cumsum(n_tokens)])
         input_ids = gather_tokens(self.input_ids.view(np.ndarray), ranges, np.empty(offsets[-1], np.uint16))
-        self._require_known(input_ids)
+        self.require_known(input_ids)
         return TokensOfEach(input_ids, offsets, ranges[:, 2], ranges[:, 3])
 
     def segments_holding(
@@ -310,14 +310,15 @@ class TokenizedGenome:
         codes = np.full(self.sizes[chrom], NOT_ACGT, np.uint8)
         for segment in range(*self._segments_of(self._numbers[chrom])):
             input_ids, (_, start, end, _) = self.segment_ids(segment), self.segments[segment].tolist()
-            self._require_known(input_ids)
+            self.require_known(input_ids)
             letters = spelled(self.encoder.tokens, input_ids)
             if letters.size > end - start:
                 raise InputError(f"{self.path} is damaged: {chrom}:{start}-{end} has {letters.size} bases.")
             codes[start : start + letters.size] = base_codes(letters.tobytes())
         return codes
 
-    def _require_known(self, input_ids: NDArray[np.uint16]) -> None:
+    def require_known(self, input_ids: NDArray[np.uint16]) -> None:
+        """Raise `InputError` if ids are none of the vocabulary's."""
         if input_ids.max(initial=0) >= len(self.encoder.tokens):
             raise InputError(f"{self.path}: its tokens are damaged or were changed; make it again.")
 

@@ -16,8 +16,9 @@ import pytest
 from grover_hf import DnaModel, Interval, TokenizedGenome, embed_regions
 from grover_hf._internals.gathering import whole_shards
 from grover_hf._internals.shards import Shard, shard_folder
+from grover_hf.corpus.bins import genome_bins
 from grover_hf.errors import InputError
-from grover_hf.inference.embeddings.inputs import EmbeddingPlan, genome_bins
+from grover_hf.inference.embeddings.inputs import EmbeddingPlan
 from grover_hf.inference.embeddings.static import static_embeddings
 from grover_hf.inference.embeddings.writing import join_shards, write_embeddings
 from grover_hf.tokenization.special_tokens import MAX_TOKENS

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grover_hf._internals.files import sha256_of_files
+from grover_hf.corpus.bins import genome_bins
 from grover_hf.corpus.corpus_facts import CORPUS_FILE
 from grover_hf.corpus.region_table import outside_genome, require_in_genome
 from grover_hf.corpus.tokenized_genome import TokenizedGenome
 from grover_hf.errors import InputError
 from grover_hf.genome import Interval
 from grover_hf.genome.annotations import read_regions, require_same_names
-from grover_hf.genome.reference import choose_chromosomes
 from grover_hf.inference.dna_model import DnaModel
 from grover_hf.inference.genome_models import encoder_of
 from grover_hf.tokenization.special_tokens import MAX_TOKENS
@@ -120,29 +120,6 @@ def places_of(plan: EmbeddingPlan, dna: DnaModel) -> Places:
     n_empty = _count_empty(table[~is_outside], corpus, plan)
     digest = None if plan.genome is None or plan.regions is None else sha256_of_files([plan.regions])
     return Places(table, corpus, is_outside, n_empty, digest)
-
-
-def genome_bins(corpus: TokenizedGenome, chromosomes: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the bins of 510 tokens of a tokenized genome, the last of each segment with fewer.
-
-    Returns:
-        `chrom, start, end, strand, name`; strand and name are empty. A bin is the span of its tokens.
-
-    Raises:
-        InputError: If a chromosome is unknown.
-    """
-    chosen = set(choose_chromosomes(corpus.sizes, chromosomes, Path(corpus.shown)))
-    chroms, starts, ends = [], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for segment, (number, *_, first) in enumerate(corpus.segments.tolist()):
-        if corpus.chromosomes[number] not in chosen:
-            continue
-        after_last = first + len(corpus.segment_ids(segment))
-        places = corpus.starts_of(segment, np.append(np.arange(first, after_last, MAX_TOKENS), after_last))
-        chroms += [corpus.chromosomes[number]] * (len(places) - 1)
-        starts.append(places[:-1])
-        ends.append(places[1:])
-    columns = {"chrom": chroms, "start": np.concatenate(starts), "end": np.concatenate(ends)}
-    return pd.DataFrame(columns).assign(strand=".", name="")
 
 
 def intervals(table: pd.DataFrame) -> list[Interval]:
