@@ -30,8 +30,8 @@ LARGEST_POSITION = 2**53
 """The largest number that is read: larger ones lose digits, and no genome has so many bases."""
 STRANDS = {"+": "+", "-": "-", ".": "+", "*": "+", "": "+"}
 """What stands for a strand; what is not known counts as "+"."""
-# A contig may be called "track1", or "track" itself: its name ends with a tab.
-_TRACK_LINE = re.compile(r"#|(track|browser)( |$)")
+NOT_INTERVALS = re.compile(r"#|(track|browser)( |$)")
+"""Comments, and lines for a genome browser. A contig may be called "track1", or "track" itself: a tab ends it."""
 _BED_SUFFIXES = {".bed", ".narrowpeak", ".broadpeak"}
 _CHROM = ("chr", "chromosome", "seqnames", "seqname")
 """What people call the column `chrom`."""
@@ -77,7 +77,7 @@ def read_bed(path: str | Path) -> pd.DataFrame:
         InputError: If a line is not a BED interval, or holds no base, as in files that count from 1; or if
             it has another number of columns than the first.
     """
-    return _with_intervals(bed_columns(Path(path), BED))
+    return with_intervals(bed_columns(Path(path), BED))
 
 
 def read_fimo(path: str | Path) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def read_fimo(path: str | Path) -> pd.DataFrame:
         row = int(bad.argmax())
         value = columns["p_value"].iloc[row]
         raise InputError(f"{table.place(row)}: p-value {value!r} is not a number from 0 to 1.")
-    return _with_intervals(table, first_base=1).assign(p_value=p_values)[list(needed.values())]
+    return with_intervals(table, first_base=1).assign(p_value=p_values)[list(needed.values())]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def read_intervals(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; its header is {', '.join(columns)}.")
     if doubled := sorted(set(columns.columns[columns.columns.duplicated()])):
         raise InputError(f"{path} has the column {doubled[0]} more than once.")
-    rows = _with_intervals(table, first_base=_first_base(table, is_granges=is_granges))
+    rows = with_intervals(table, first_base=_first_base(table, is_granges=is_granges))
     return rows.replace("", np.nan)
 
 
@@ -196,7 +196,7 @@ def interval_lines(path: Path) -> list[tuple[int, str]]:
     Raises:
         InputError: If it cannot be read, or has no other line.
     """
-    lines = [(number, line) for number, line in text_lines(path) if not _TRACK_LINE.match(line)]
+    lines = [(number, line) for number, line in text_lines(path) if not NOT_INTERVALS.match(line)]
     if not lines:
         raise InputError(f"{path} has no line with an interval.")
     return lines
@@ -290,8 +290,16 @@ def _stripped(columns: pd.DataFrame) -> pd.DataFrame:
     return columns.apply(lambda values: values.str.strip())
 
 
-def _with_intervals(table: TextTable, *, first_base: int = 0) -> pd.DataFrame:
-    """Return the columns with `start, end` as numbers that count from 0, and a strand."""
+def with_intervals(table: TextTable, *, first_base: int = 0) -> pd.DataFrame:
+    """Return the columns with `start, end` as numbers that count from 0, and a strand.
+
+    Args:
+        table: With `chrom, start, end`, and `strand` where that is known.
+        first_base: 1 if positions count from 1 and include the end.
+
+    Raises:
+        InputError: If a row is not an interval of one base or more, or its strand cannot be one.
+    """
     start, end = table.integers("start") - first_base, table.integers("end")
     chrom = table.columns["chrom"]
     bad = ((start < 0) | (end < start) | (chrom == "")).to_numpy()

@@ -31,7 +31,7 @@ def file_text(path: Path) -> str:
             readers stop, or a second byte order mark, which would become part of a field.
     """
     try:
-        text = _bytes(path).decode("utf-8-sig")
+        text = file_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
     for sign, what in (("\0", "a zero byte"), ("\ufeff", "a byte order mark, of a file joined to another,")):
@@ -41,7 +41,12 @@ def file_text(path: Path) -> str:
     return text
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """Return what a file holds, inflated if it is gzip, whatever its name.
+
+    Raises:
+        InputError: If it cannot be read, or was cut short.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -25,6 +25,7 @@ from grover_hf.corpus.soft_mask import SOFT_MASK_FILE
 from grover_hf.corpus.tokenized_genome import ARRAYS, TokenizedGenome
 from grover_hf.genome import Interval, ReferenceGenome
 from grover_hf.genome.annotations import read_bed, read_intervals, read_table
+from grover_hf.genome.bulk_rows import read_bulk_bed
 from grover_hf.genome.letters import normalized
 from grover_hf.genome.motifs import read_motif
 from grover_hf.genome.start_sites import lift_over, read_start_sites
@@ -149,6 +150,12 @@ def write_bed(rng: Random, folder: Path) -> bool:
 
 def _in_rows(table: Any) -> list[tuple]:
     return list(table[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None))
+
+
+def read_in_bulk(folder: Path, _: bool) -> list[tuple]:
+    # Beside it a strand that is not known counts as "+".
+    table = read_bulk_bed(folder / "rows.bed")
+    return _in_rows(table.assign(strand=table["strand"].astype(object).replace(".", "+")))
 
 
 def _inflated(path: Path) -> bytes:
@@ -682,6 +689,7 @@ def expect_recipe(folder: Path, sound: bool) -> Expected:
 KINDS = [
     Kind("FASTA", 300, write_fasta, read_fasta, expect_fasta),
     Kind("BED", 120, write_bed, lambda folder, _: _in_rows(read_bed(folder / "rows.bed")), expect_bed),
+    Kind("BED in bulk", 120, write_bed, read_in_bulk, expect_bed),
     Kind("intervals", 70, write_table, lambda _, given: _in_rows(read_intervals(given[0])), expect_intervals),
     Kind("table", 50, write_table, read_rows, expect_rows),
     Kind("VCF", 60, write_vcf, read_vcf, expect_vcf),
