@@ -15,3 +15,8 @@ interpret.command()(tokens.word2vec)
 interpret.command()(windows)
 interpret.command(context_settings=OWN_PARSER)(context)
 interpret.command()(attribute)
+from grover_hf.cli.interpret.annotate import annotate
+from grover_hf.cli.verbs import Verbs
+
+interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
+interpret.command()(annotate)
