@@ -3,6 +3,7 @@
 import typer
 
 from grover_hf.cli.interpret import tokens
+from grover_hf.cli.interpret.annotate import annotate
 from grover_hf.cli.interpret.attribute import attribute
 from grover_hf.cli.interpret.context import context
 from grover_hf.cli.interpret.windows import windows
@@ -12,11 +13,7 @@ from grover_hf.cli.verbs import Verbs
 interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
 interpret.command()(tokens.tokens)
 interpret.command()(tokens.word2vec)
+interpret.command()(annotate)
 interpret.command()(windows)
 interpret.command(context_settings=OWN_PARSER)(context)
 interpret.command()(attribute)
-from grover_hf.cli.interpret.annotate import annotate
-from grover_hf.cli.verbs import Verbs
-
-interpret = typer.Typer(cls=Verbs, no_args_is_help=True, help="Tables and figures of what a model has learnt.")
-interpret.command()(annotate)
