@@ -95,3 +95,18 @@ def test_precision_by_chromosome_is_that_of_each_chromosome_weighted_by_its_vari
     precision, low, high = variants.precision_by_chromosome(table, "llr", "label")
     assert precision == pytest.approx((4 * (1 + 2 / 3) / 2 + 2 * 1) / 6)
     assert low <= precision <= high
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_annotation_runs_and_its_ways_agree(tmp_path):
+    sizes = {"windows": 500, "repeats": 5_000, "sample": 90, "mbp": 1}
+    options = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
+    words = [ROOT / "benchmarks" / "annotation.py", *options]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "GROVER_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    shares = [float(line.split("|")[6]) for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert shares == pytest.approx([1] * 5, abs=1e-3)
+    assert "the command on 1 Mbp" in done.stdout
