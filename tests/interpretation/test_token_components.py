@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
 from grover_hf.errors import InputError
@@ -13,6 +14,7 @@ from grover_hf.interpretation.token_vectors.components import (
     cluster_order,
     cluster_tree,
     components_of,
+    mev_at_random,
     ranks_of_first,
     umap_of,
 )
@@ -58,6 +60,12 @@ def test_mev_is_the_share_of_variance_of_scikit_learn_s_first_component():
     np.testing.assert_allclose(found.scores.var(0, ddof=1), expected.explained_variance_[:4], rtol=1e-5)
 
 
+def test_mev_at_random_is_that_of_vectors_drawn_at_random():
+    for shape in ((601, 256), (300, 768)):
+        drawn = components_of(RNG.normal(size=shape), 1).mev
+        assert mev_at_random(*shape) == pytest.approx(drawn, rel=0.05)
+
+
 def test_a_component_that_is_gc_content_has_a_rho_of_1_with_it(properties):
     itself = Components(-2 * properties[[GC]].to_numpy() + 1, np.ones(1))
     line = best_component(correlations(itself, properties), GC)
@@ -83,6 +91,17 @@ def test_what_goes_with_gc_content_alone_goes_with_nothing_less_it(made_of_gc, p
         assert abs(of_first["none"]) > 0.95
         assert abs(of_first[correction]) < 0.3
         assert set(of_first.index) == {"none", correction}
+
+
+def test_a_property_that_is_0_for_most_types_does_not_go_with_gc_content_less_it(made_of_gc, properties):
+    rare = np.zeros(120)
+    rare[RNG.choice(120, 15, replace=False)] = properties[GC].max() * RNG.random(15)
+    table = correlations(made_of_gc, properties.assign(rare=rare))
+    of_first = table[(table["component"] == 1) & (table["property"] == "rare")].set_index("less_gc")["rho"]
+    assert abs(of_first["loess"]) < 0.35
+    # Its residuals on GC content alone are those of the curve, for all the zeros.
+    left = residuals(rare, properties[GC].to_numpy(), "loess")
+    assert abs(spearmanr(left, made_of_gc.scores[:, 0]).statistic) > abs(of_first["loess"]) + 0.2
 
 
 def test_a_loess_takes_a_curve_away_and_a_line_only_a_line():

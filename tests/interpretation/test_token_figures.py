@@ -13,7 +13,7 @@ from grover_hf.interpretation.token_vectors.component_figures import (
     property_figure,
 )
 from grover_hf.interpretation.token_vectors.components import cluster_tree
-from grover_hf.interpretation.token_vectors.similarity_figure import Column, self_similarity_figure
+from grover_hf.interpretation.token_vectors.similarity_figure import Column, can_be_drawn, self_similarity_figure
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
@@ -35,14 +35,15 @@ def points(axes):
 
 def test_bars_are_the_shares_in_per_cent_with_the_paper_s_beside_them():
     mev = {"Word2Vec": 0.15, "input table": 0.0321}
-    figure = mev_figure(mev, {"input table": 0.035}, data="20 windows of hg38")
+    at_random = {"Word2Vec": 0.005, "input table": 0.01}
+    figure = mev_figure(mev, {"input table": 0.035}, at_random, data="20 windows of hg38")
     axes, = figure.axes
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([15, 3.21])
     assert [text.get_text() for text in axes.texts] == ["15.0 %", "3.2 %"]
-    line, = axes.get_lines()
-    assert list(line.get_xdata()) == pytest.approx([3.5, 3.5])
-    assert np.mean(line.get_ydata()) == 1
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["the paper"]
+    marks = [(line.get_xdata()[0], np.mean(line.get_ydata())) for line in axes.get_lines()]
+    np.testing.assert_allclose(marks, [(0.5, 0), (1, 1), (3.5, 1)])
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["vectors drawn at random", "the paper"]
     assert axes.get_title(loc="left") == "20 windows of hg38"
     require_drawn_without_warnings(figure)
 
@@ -105,3 +106,9 @@ def test_self_similarity_is_drawn_in_the_order_of_the_tree_and_its_columns_too()
     assert heat.get_ylim() == (-0.5, 11.5)
     assert heat.get_title(loc="left") == "12 types"
     require_drawn_without_warnings(figure)
+
+
+def test_a_column_that_is_one_value_for_nearly_all_types_is_not_drawn():
+    assert can_be_drawn(np.arange(100.0))
+    assert not can_be_drawn(np.append(np.zeros(200), [1, np.nan]))
+    assert not can_be_drawn(np.full(5, np.nan))

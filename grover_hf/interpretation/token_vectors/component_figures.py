@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grover_hf.analysis.figure_style import BLUE, DARK, GREY, RED, legend_below, new_figure, styled
+from grover_hf.analysis.figure_style import BLUE, DARK, GREY, ORANGE, RED, legend_below, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +31,15 @@ class Scatter(NamedTuple):
 
 
 @styled
-def mev_figure(mev: Mapping[str, float], paper: Mapping[str, float], *, data: str) -> "Figure":
+def mev_figure(
+    mev: Mapping[str, float], paper: Mapping[str, float], at_random: Mapping[str, float], *, data: str
+) -> "Figure":
     """Draw the share of variance of the first component of each kind of vectors (Fig. 4a).
 
     Args:
         mev: By kind, with how many types and dimensions in its name.
         paper: By kind of `mev`, the paper's value, where it has one.
+        at_random: By kind, that of as many vectors drawn at random.
         data: What the vectors are of, for the title.
     """
     figure = new_figure(5.2, 1.0 + 0.42 * len(mev))
@@ -49,15 +52,15 @@ def mev_figure(mev: Mapping[str, float], paper: Mapping[str, float], *, data: st
             f"{100 * share:.1f} %", (end, number), xytext=(5, 0), textcoords="offset points", va="center",
             fontsize=7,
         )
-        if name in paper:
-            label = "the paper" if name == next(iter(paper)) else None
-            mark = 100 * paper[name]
-            axes.plot([mark, mark], [number - 0.38, number + 0.38], color=RED, linewidth=2, label=label)
+        for marks, what, colour in ((at_random, "vectors drawn at random", ORANGE), (paper, "the paper", RED)):
+            if name in marks:
+                label = what if name == next(iter(marks)) else None
+                place = 100 * marks[name]
+                axes.plot([place, place], [number - 0.38, number + 0.38], color=colour, linewidth=2, label=label)
     axes.invert_yaxis()
     axes.set(xlabel="variance explained by PC1 (MEV), %", title=data)
     axes.margins(x=0.16)
-    if paper:
-        legend_below(axes)
+    legend_below(axes)
     return figure
 
 

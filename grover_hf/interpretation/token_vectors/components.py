@@ -59,6 +59,24 @@ def components_of(vectors: NDArray[np.floating], n_components: int = N_COMPONENT
     return Components(fitted.transform(exact), fitted.explained_variance_ratio_)
 
 
+def mev_at_random(n_vectors: int, n_dimensions: int) -> float:
+    """Return the MEV of vectors drawn at random, alike in all directions: how small it is without anything learnt.
+
+    It is the upper edge of the law of Marchenko and Pastur (1967), (1 + sqrt(H / n))**2, over the H dimensions
+    that share the variance.
+
+    Args:
+        n_vectors: n.
+        n_dimensions: H.
+
+    Examples:
+        >>> from grover_hf.interpretation.token_vectors.components import mev_at_random
+        >>> round(100 * mev_at_random(601, 768), 2)
+        0.59
+    """
+    return float((1 + np.sqrt(n_dimensions / n_vectors)) ** 2 / n_dimensions)
+
+
 def require_umap() -> None:
     """Raise `InputError` at the start of a job that needs UMAP."""
     try:

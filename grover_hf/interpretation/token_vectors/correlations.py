@@ -65,8 +65,10 @@ def correlations(
 ) -> pd.DataFrame:
     """Correlate each component with each property, as it is and less GC content.
 
-    Where a property is less GC content, its residuals are correlated, and the component is as it is. Properties
-    without two values, or with fewer than ten types, are left out.
+    Less GC content, the residuals of the property are correlated with those of the component. With the component
+    as it is, a property that is 0 for most types would seem to go with all that goes with GC content: its residuals
+    are then the curve alone, and their ranks those of GC content. Properties without two values, or with fewer
+    than ten types, are left out.
 
     Args:
         components: Of n types.
@@ -78,10 +80,13 @@ def correlations(
         Spearman's `rho`, `p`, and `q`: p by Benjamini and Hochberg among all of the same `less_gc`.
     """
     lines = []
+    scores = {"none": components.scores, correction: components.scores}
+    if _can_vary(gc := properties[GC].to_numpy(np.float64)):
+        scores[correction] = np.column_stack([residuals(one, gc, correction) for one in components.scores.T])
     for name, less_gc, values in adjusted(properties, correction):
         is_known = np.isfinite(values)
         for number, share in enumerate(components.variance_shares):
-            found = spearmanr(components.scores[is_known, number], values[is_known])
+            found = spearmanr(scores[less_gc][is_known, number], values[is_known])
             lines.append((number + 1, share, name, less_gc, int(is_known.sum()), found.statistic, found.pvalue))
     columns = ["component", "variance_share", "property", "less_gc", "n", "rho", "p"]
     table = pd.DataFrame(lines, columns=columns)

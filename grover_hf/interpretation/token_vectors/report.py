@@ -37,10 +37,10 @@ from grover_hf.interpretation.token_vectors.component_figures import (
     plane_figure,
     property_figure,
 )
-from grover_hf.interpretation.token_vectors.components import cluster_tree, ranks_of_first
+from grover_hf.interpretation.token_vectors.components import cluster_tree, mev_at_random, ranks_of_first
 from grover_hf.interpretation.token_vectors.correlations import best_property
 from grover_hf.interpretation.token_vectors.properties import FREQUENCY, GC, STRANDS
-from grover_hf.interpretation.token_vectors.similarity_figure import Column, self_similarity_figure
+from grover_hf.interpretation.token_vectors.similarity_figure import Column, can_be_drawn, self_similarity_figure
 from grover_hf.interpretation.token_vectors.summary import TokensSummary, summary_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ def figures(plan: TokensPlan, found: TokenAnalysis) -> Iterator[tuple[str, "Figu
         name: numbers.get(one.vectors.kind, paper.MEV_MODEL.value)
         for name, one in zip(mev, found.analysed, strict=True)
     }
-    yield "mev", mev_figure(mev, {name: value for name, value in beside.items() if value is not None}, data=genome)
+    at_random = {
+        name: mev_at_random(*one.vectors.vectors.shape) for name, one in zip(mev, found.analysed, strict=True)
+    }
+    said = {name: value for name, value in beside.items() if value is not None}
+    yield "mev", mev_figure(mev, said, at_random, data=genome)
     for one in found.analysed:
         is_read = one.vectors.kind == "contextual_mean"
         name, title = one.vectors.name, f"{_shown(one)}\n{found.windows.source if is_read else genome}"
@@ -156,9 +160,10 @@ def _similarity_figure(
     columns = {
         FREQUENCY: Column(own[FREQUENCY].to_numpy()), "length": Column(own["length"].to_numpy()),
         colour_label: Column(np.array([ranks.get(number, np.nan) for number in found.similar]), "viridis"),
-        **{str(name): Column(shares[name].to_numpy(), "magma") for name in shares
-           if not str(name).endswith((" +", " -", STRANDS))},
     }
+    for name, values in shares.items():
+        if not str(name).endswith((" +", " -", STRANDS)) and can_be_drawn(values.to_numpy()):
+            columns[str(name)] = Column(values.to_numpy(), "magma")
     less = ", less that of any two tokens" if plan.less_anisotropy else ""
     return self_similarity_figure(
         found.similarity, cluster_tree(found.similarity.T), columns,

@@ -21,6 +21,12 @@ class Column(NamedTuple):
     """A map of matplotlib; it goes from the 2nd to the 98th percentile."""
 
 
+def can_be_drawn(values: NDArray[np.floating]) -> bool:
+    """Say whether a column would have two colours: it is not one value for nearly all types."""
+    low, high = np.nanpercentile(values, [2, 98]) if np.isfinite(values).any() else (0.0, 0.0)
+    return bool(high > low)
+
+
 @styled
 def self_similarity_figure(
     similarity: NDArray[np.floating], tree: NDArray[np.floating], columns: Mapping[str, Column], *, title: str,
@@ -66,4 +72,5 @@ def self_similarity_figure(
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
     figure.colorbar(image, ax=panels, label=label, shrink=0.5, aspect=30)
+    figure.supxlabel("columns at the side: from dark to light, 2nd to 98th percentile", fontsize=7)
     return figure

@@ -8,7 +8,7 @@ import pandas as pd
 
 from grover_hf.interpretation.token_vectors import paper
 from grover_hf.interpretation.token_vectors.analysis import TokenAnalysis, TokensPlan, VectorAnalysis
-from grover_hf.interpretation.token_vectors.components import LINKAGE, components_of
+from grover_hf.interpretation.token_vectors.components import LINKAGE, components_of, mev_at_random
 from grover_hf.interpretation.token_vectors.correlations import best_component, best_property, uncorrelated
 from grover_hf.model import identity_of_model
 
@@ -39,6 +39,8 @@ class VectorsSummary:
     dimensions: int
     mev: float
     """Share of variance of the first component."""
+    mev_at_random: float
+    """Of as many vectors of as many dimensions, drawn at random."""
     variance_shares: list[float]
     best_properties: list[Correlated]
     """Of the first six components."""
@@ -126,7 +128,8 @@ def paper_table(summary: TokensSummary) -> list[tuple[str, str, str]]:
         # The paper's are of its table or its last layer; other layers it does not look at.
         analysed = [one for one in summary.vectors if (one.kind, one.layer) == _kind_and_layer(name)]
         beside = number.text() if analysed and analysed[0].kind != "output" else ""
-        rows.append((f"MEV, {name}", beside, number.text_of(mev)))
+        by_chance = f" (at random {100 * analysed[0].mev_at_random:.1f} %)" if analysed else ""
+        rows.append((f"MEV, {name}", beside, number.text_of(mev) + by_chance))
     for one in summary.vectors:
         said = paper.WORD2VEC if one.kind == "word2vec" else paper.MODEL
         name = one.kind if one.layer is None else f"{one.kind}_layer_{one.layer}"
@@ -159,6 +162,7 @@ def _of_vectors(one: VectorAnalysis) -> VectorsSummary:
     ]
     return VectorsSummary(
         kind=of.kind, layer=of.layer, n_types=len(of.ids), dimensions=of.vectors.shape[1], mev=one.components.mev,
+        mev_at_random=mev_at_random(*of.vectors.shape),
         variance_shares=one.components.variance_shares.tolist(),
         best_properties=[_line(best_property(table, number + 1)) for number in range(n_said)],
         best_components=[_line(best_component(table, name)) for name in names],
