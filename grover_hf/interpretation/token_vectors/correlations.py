@@ -66,9 +66,9 @@ def correlations(
     """Correlate each component with each property, as it is and less GC content.
 
     Less GC content, the residuals of the property are correlated with those of the component. With the component
-    as it is, a property that is 0 for most types would seem to go with all that goes with GC content: its residuals
-    are then the curve alone, and their ranks those of GC content. Properties without two values, or with fewer
-    than ten types, are left out.
+    as it is, a property that is 0 for most types would seem to go with all that goes with GC content: its
+    residuals are then the curve alone, and their ranks those of GC content. Properties without two values, or
+    with fewer than ten types, are left out.
 
     Args:
         components: Of n types.
