@@ -1,5 +1,6 @@
 """Attributions add up, equal what a person computes by hand, and are the same on either strand."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from grover_hf import DnaModel, InputError, Interval, ReferenceGenome
+from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.genome.letters import reverse_complement
 from grover_hf.inference.genome_models import encoder_of
 from grover_hf.interpretation.attribution.attention import (
@@ -16,6 +18,7 @@ from grover_hf.interpretation.attribution.attention import (
     compute_attention_eagerly,
     received_attention,
 )
+from grover_hf.interpretation.attribution.background import background_of
 from grover_hf.interpretation.attribution.classes import class_labels, class_log_odds, log_odds
 from grover_hf.interpretation.attribution.gradients import integrated_gradients
 from grover_hf.interpretation.attribution.methods import ExpectedBases, Gradients, Opened, Substitutions
@@ -23,6 +26,7 @@ from grover_hf.interpretation.attribution.mutagenesis import information
 from grover_hf.interpretation.attribution.one_window import one_window
 from grover_hf.interpretation.attribution.regions import Region, spread_to_bases, sum_over_bases, tokens_of
 from grover_hf.interpretation.attribution.writing import AttributionPlan, write_attributions
+from grover_hf.tokenization.special_tokens import N_SPECIAL
 from tests.tiny_models import random_dna, save, tiny_classifier, tiny_masked_model, tiny_tokenizer
 
 SEQUENCE = random_dna(150)
@@ -182,8 +186,31 @@ def test_information_is_two_bits_less_the_entropy_with_an_even_background():
     assert information(probabilities, np.array([0.5, 0.25, 0.125, 0.125]))[2] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_the_background_of_tokens_is_counted_at_the_same_place_within_them(folder, strand):
+    of_model = opened(folder, "model")
+    strands = {name: StrandTokens.of(of_model.genome, "c", of_model.encoder, name) for name in "+-"}
+    interval = Interval("c", 60, 72, strand)
+    found = background_of("tokens", of_model.encoder, strands, interval)
+    spelled = [Counter(dict.fromkeys(of_model.encoder.tokens[N_SPECIAL:], 1)) for _ in "+-"]
+    expected = np.zeros((12, 4))
+    for counts, tokens in zip(spelled, strands.values(), strict=True):
+        counts.update(of_model.encoder.tokens[token] for token in tokens.input_ids)
+        starts = tokens.starts.tolist()
+        for position in range(60, 72):
+            place = position if tokens.strand == "+" else SIZE - 1 - position
+            offset = place - max(start for start in starts if start <= place)
+            by_letter = [sum(n for token, n in counts.items() if token[offset : offset + 1] == base)
+                         for base in ("ACGT" if tokens.strand == "+" else "TGCA")]
+            expected[position - 60] += np.array(by_letter) / sum(by_letter) / 2
+    np.testing.assert_allclose(found, expected if strand == "+" else expected[::-1, ::-1])
+    # A model that says no more than this has no information.
+    np.testing.assert_allclose(information(found, found), 0, atol=1e-12)
+
+
 def test_the_minus_strand_is_the_plus_strand_of_the_turned_genome(folder):
     for method, model in ((lambda o: ExpectedBases(o, background="chromosome"), "model"),
+                          (lambda o: ExpectedBases(o, background="tokens"), "model"),
                           (lambda o: Substitutions(o, label="weak"), "classifier"),
                           (lambda o: Gradients(o, label="weak", n_steps=8), "classifier")):
         minus = method(opened(folder, model)).of_region(region(60, 75, "-"))

@@ -26,8 +26,9 @@ def attribute(
     layer: Annotated[int | None, typer.Option(help="of attention: 1 is the first (default: -1, the last)")] = None,
     rollout: Annotated[bool, typer.Option("--rollout", help="of attention: all layers multiplied")] = False,
     background: Annotated[
-        Literal["uniform", "chromosome"] | None,
-        typer.Option(help="of the bits of a masked language model (default: uniform)")
+        Literal["uniform", "chromosome", "tokens"] | None,
+        typer.Option(help="of a masked language model's bits; tokens: takes out what token borders say "
+                          "(default: uniform)")
     ] = None,
     figures: Annotated[int, typer.Option(min=0, help="regions that are drawn, from the first on")] = 10,
     overwrite: Overwrite = False,

@@ -18,14 +18,13 @@ from grover_hf.interpretation.attribution.attention import (
     compute_attention_eagerly,
     received_attention,
 )
+from grover_hf.interpretation.attribution.background import BACKGROUNDS, background_of
 from grover_hf.interpretation.attribution.classes import class_labels, class_log_odds, class_number
 from grover_hf.interpretation.attribution.gradients import integrated_gradients, require_captum
 from grover_hf.interpretation.attribution.mutagenesis import (
-    UNIFORM,
     expected_bases,
     information,
     loss_of_replacement,
-    strand_symmetric_background,
     substituted_bases,
 )
 from grover_hf.interpretation.attribution.one_window import one_window
@@ -163,7 +162,7 @@ class ExpectedBases:
 
     Args:
         opened: A masked language model.
-        background: "uniform", or "chromosome": the shares of bases on both strands of the region's chromosome.
+        background: One of `BACKGROUNDS`.
     """
 
     is_of_tokens = False
@@ -172,8 +171,8 @@ class ExpectedBases:
     def __init__(self, opened: Opened, *, background: str) -> None:
         self._opened, self._strands = opened, _Strands(opened)
         self._tracks = LikelihoodTracks(opened.dna, opened.encoder, MaskGrid.for_model(opened.dna))
-        self._is_uniform = background == "uniform"
-        behind = "1/4 each" if self._is_uniform else "its chromosome's shares of bases"
+        self._background = background
+        behind = BACKGROUNDS[background]
         self.statement = f"bases expected where their token is masked, mean of both strands; background: {behind}"
 
     def of_region(self, region: Region) -> Attribution:
@@ -181,7 +180,7 @@ class ExpectedBases:
         tokens = tokens_of(region, self._opened.genome, self._opened.encoder)
         strands = {name: self._strands.of(interval.chrom, name) for name in "+-"}
         found = expected_bases(self._tracks, strands, interval)
-        background = UNIFORM if self._is_uniform else strand_symmetric_background(strands["+"])
+        background = background_of(self._background, self._opened.encoder, strands, interval)
         bits = information(found.probabilities, background)
         positions = _positions(region)
         letters = self._opened.genome.fetch(interval).upper()

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from grover_hf.corpus.haplotypes import Retokenized, retokenized
 from grover_hf.corpus.strand_tokens import StrandTokens
 from grover_hf.corpus.token_lookup import IntervalTokens
-from grover_hf.errors import InputError
 from grover_hf.genome import Interval
 from grover_hf.genome.letters import BASES
 from grover_hf.inference.dna_model import DnaModel
@@ -30,7 +29,6 @@ from grover_hf.tracks.values import SURPRISAL, TOKEN_PROBABILITY, LikelihoodTrac
 
 _INPUTS_AT_ONCE = 256
 _N_BASES = len(BASES)
-UNIFORM = np.full(_N_BASES, 1 / _N_BASES)
 
 
 class BaseExpectation(NamedTuple):
@@ -78,24 +76,10 @@ def information(probabilities: NDArray[np.float64], background: NDArray[np.float
 
     Args:
         probabilities: Shape (n_bases, 4).
-        background: q of A, C, G, T, none of them 0, shape (4,).
+        background: q of A, C, G, T, 0 only where p is, shape (n_bases, 4) or (4,).
     """
     ratio = np.where(probabilities > 0, probabilities, 1.0) / np.where(probabilities > 0, background, 1.0)
     return np.where(np.isnan(probabilities).any(1), np.nan, (probabilities * np.log2(ratio)).sum(1))
-
-
-def strand_symmetric_background(strand: StrandTokens) -> NDArray[np.float64]:
-    """Return the shares of A, C, G, T on both strands of a chromosome, shape (4,).
-
-    Raises:
-        InputError: If one of them does not occur.
-    """
-    counts = np.bincount(strand.codes[strand.codes < _N_BASES], minlength=_N_BASES).astype(np.float64)
-    counts += counts[::-1]
-    if (counts == 0).any():
-        raise InputError(f"{strand.chrom} lacks A and T, or C and G: take the background uniform.")
-    shares: NDArray[np.float64] = counts / counts.sum()
-    return shares
 
 
 class Substituted(NamedTuple):

@@ -54,7 +54,7 @@ FACTS = "_attributions.json"
 _TABLES = ("regions", "tokens", "bases")
 _ENDINGS = (".png", ".svg")
 MethodName = Literal["gradients", "attention", "mutagenesis"]
-Background = Literal["uniform", "chromosome"]
+Background = Literal["uniform", "chromosome", "tokens"]
 _LAST_LAYER, _STEPS, _UNIFORM = -1, 64, "uniform"
 
 
