@@ -268,6 +268,7 @@ def test_gradients_that_do_not_add_up_are_reported(folder, tmp_path, caplog):
         ({"method": "gradients"}, "BertForMaskedLM has no classes .* take --method mutagenesis"),
         ({"method": "gradients", "model": "classifier", "class_label": "x"}, "no class 'x'; it has no"),
         ({"method": "attention", "layer": 3}, "layer is 3; this model has 1 to 2"),
+        ({"method": "attention", "layer": 0}, "layer is 0; this model has 1 to 2"),
         ({"method": "attention", "layer": 1, "rollout": True}, "leave out --layer"),
         ({"method": "attention", "class_label": "x"}, "--class is for --method gradients or mutagenesis"),
         ({"method": "mutagenesis", "class_label": "x"}, "--class is for classifiers"),

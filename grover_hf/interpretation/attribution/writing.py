@@ -161,7 +161,7 @@ def _method(plan: AttributionPlan, opened: Opened) -> Method:
     if plan.method == "gradients":
         return Gradients(opened, label=plan.class_label, n_steps=_STEPS if plan.steps is None else plan.steps)
     if plan.method == "attention":
-        return Attention(opened, layer=plan.layer or _LAST_LAYER, rollout=plan.rollout)
+        return Attention(opened, layer=_LAST_LAYER if plan.layer is None else plan.layer, rollout=plan.rollout)
     if opened.dna.has_head("ForSequenceClassification"):
         if plan.background is not None:
             raise InputError("--background is for masked language models; this model is a classifier.")
