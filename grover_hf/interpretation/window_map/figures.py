@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _BACKGROUND = "#d9dce0"
 _COLUMNS = 5
 _FACET_INCHES = 2.2
+_LETTERS = 40
+"""Of a line of a title that is no wider than its facet."""
 _POINTS_OF_AREA = 4_000.0
 """Points, 1/72 inch, squared, that all dots of a facet may cover together: more windows have smaller dots."""
 
@@ -100,10 +103,8 @@ def _maps(
             axes.set_axis_off()
             continue
         _facet(axes, points, facet, colours)
-    for axes in figure.axes[::n_columns]:
-        axes.set_ylabel("UMAP 2")
-    for axes in figure.axes[max(0, len(facets) - n_columns) : len(facets)]:
-        axes.set_xlabel("UMAP 1")
+    # All facets have one plane: the first of the last row says what it is.
+    figure.axes[n_columns * (n_rows - 1)].set(xlabel="UMAP 1", ylabel="UMAP 2")
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     if labels:
         from matplotlib.lines import Line2D
@@ -128,4 +129,5 @@ def _facet(axes: Any, points: NDArray[np.floating], facet: Facet, colours: Seque
     for number, group in enumerate(facet.groups):
         of_row[group] = number
     axes.scatter(*points[rows].T, s=area, c=np.array(colours)[of_row[rows]], **style)
-    axes.set_title(facet.title, fontsize=7)
+    lines = (textwrap.wrap(line, _LETTERS) for line in facet.title.split("\n"))
+    axes.set_title("\n".join(line for wrapped in lines for line in wrapped), fontsize=7)

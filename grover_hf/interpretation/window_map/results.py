@@ -135,10 +135,11 @@ def _told(report: WindowMapReport, annotation: str, kind: str) -> str:
         if (score.annotation, score.question) == (annotation, kind)
     }
     if not of_one:
-        return "not judged: too few windows\n"
+        return "not judged: too few windows"
     model = of_one.pop(MODEL)
     low, high = model.ci95
-    beside = ", ".join(f"{name.removesuffix(' content')} {score.value:.2f}" for name, score in of_one.items())
+    # A facet has room for the first word.
+    beside = ", ".join(f"{name.split()[0]} {score.value:.2f}" for name, score in of_one.items())
     return f"AUROC {model.value:.2f} ({low:.2f} to {high:.2f})\n{beside}"
 
 
