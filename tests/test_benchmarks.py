@@ -107,6 +107,7 @@ def test_the_benchmark_of_annotation_runs_and_its_ways_agree(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT), "GROVER_CACHE": str(tmp_path / "cache")},
     )
     assert done.returncode == 0, done.stderr[-3_000:]
-    shares = [float(line.split("|")[6]) for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
+    shares = [float(row[6]) for row in rows[1:]]
     assert shares == pytest.approx([1] * 5, abs=1e-3)
     assert "the command on 1 Mbp" in done.stdout
