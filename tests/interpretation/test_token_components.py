@@ -194,6 +194,7 @@ def test_clusters_by_construction_stay_together():
     assert cluster_tree(vectors)[-1, 2] == pytest.approx(farthest)
 
 
+@pytest.mark.slow    # UMAP compiles for half a minute
 def test_umap_keeps_clusters_apart_and_repeats_itself():
     group = np.repeat([0, 1], 20)
     vectors = (RNG.normal(size=(40, 5)) * 0.1 + 10 * np.eye(2, 5)[group]).astype(np.float32)
