@@ -21,8 +21,8 @@ def test_two_thousand_damaged_inputs_give_right_answers_or_clear_errors(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_a_hundred_thousand_damaged_inputs_give_right_answers_or_clear_errors(seed, tmp_path):
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_fifty_thousand_damaged_inputs_give_right_answers_or_clear_errors(seed, tmp_path):
     totals = fuzz(KINDS, range(10_000), seed=seed, keep=tmp_path)
     assert not totals.failures, "\n".join(totals.failures)
 

@@ -71,6 +71,7 @@ def test_quickstart_and_build_say_whose_package_was_found(foreign, tmp_path):
         assert not (foreign.parent / "quickstart").exists()
 
 
+@pytest.mark.slow
 def test_a_training_ends_before_it_begins_where_the_cards_are_of_another_package(tmp_path):
     (tmp_path / "model_card").mkdir()
     (tmp_path / "model_card" / "__init__.py").touch()
@@ -81,6 +82,7 @@ def test_a_training_ends_before_it_begins_where_the_cards_are_of_another_package
     assert f"error: Python finds {tmp_path / 'model_card'} for the package 'model_card'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_training_starts_beside_a_package_of_that_name_with_a_safe_path(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "__init__.py").touch()

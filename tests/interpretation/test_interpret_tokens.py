@@ -52,20 +52,8 @@ def plan_of(inputs, **changes):
 
 
 @pytest.fixture(scope="module")
-def written(inputs, tmp_path_factory):
-    """The folder that the command writes, and its summary by the library."""
-    folder = tmp_path_factory.mktemp("written")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GROVER_CACHE", str(folder / "cache"))
-        done = CliRunner().invoke(app, [
-            "interpret", "tokens", "--model", inputs["model"], "--windows", str(inputs["windows"]), "--fewest",
-            "10", "--word2vec", str(inputs["word2vec"]), "--correction", "linear", "--no-umap", "--output",
-            str(folder / "out"),
-        ])
-        assert done.exception is None
-        assert "MEV, word2vec" in done.output
-        assert "11 types, 40 test windows of sim.fa; 1 never occur" in done.output
-        return folder / "out", summarised(inputs)
+def summary(inputs):
+    return summarised(inputs)
 
 
 def summarised(inputs, **changes):
@@ -73,8 +61,16 @@ def summarised(inputs, **changes):
     return summary_of(plan, analyse_tokens(plan))
 
 
-def test_all_files_are_written_and_agree(written):
-    folder, summary = written
+@pytest.mark.slow    # two dozen figures
+def test_all_files_are_written_and_agree(inputs, summary, tmp_path):
+    folder = tmp_path / "out"
+    done = CliRunner().invoke(app, [
+        "interpret", "tokens", "--model", inputs["model"], "--windows", str(inputs["windows"]), "--fewest", "10",
+        "--word2vec", str(inputs["word2vec"]), "--correction", "linear", "--no-umap", "--output", str(folder),
+    ])
+    assert done.exception is None
+    assert "MEV, word2vec" in done.output
+    assert "11 types, 40 test windows of sim.fa; 1 never occur" in done.output
     assert json.loads((folder / "summary.json").read_text())["mev"] == pytest.approx(summary.mev)
     table = pq.read_table(folder / "vectors.parquet").to_pandas()
     for (kind, layer), rows in table.groupby(["kind", "layer"], dropna=False):
@@ -98,16 +94,14 @@ def test_all_files_are_written_and_agree(written):
             "correlations-static", "correlations-static-less-gc-linear"} <= pictures
 
 
-def test_types_that_never_occur_or_rarely_are_left_out_and_counted(written, inputs):
-    _, summary = written
+def test_types_that_never_occur_or_rarely_are_left_out_and_counted(summary, inputs):
     assert (summary.n_never, summary.n_rare, summary.n_types) == (1, 0, 11)
     found = summarised(inputs, fewest=30)
     assert found.n_rare > 0
     assert found.n_never + found.n_rare + found.n_types == 12
 
 
-def test_the_table_has_the_paper_s_numbers_beside_those_found(written):
-    _, summary = written
+def test_the_table_has_the_paper_s_numbers_beside_those_found(summary):
     rows = {quantity: (paper, ours) for quantity, paper, ours in paper_table(summary)}
     word2vec = next(one for one in summary.vectors if one.kind == "word2vec")
     ours = f"{100 * word2vec.mev:.0f} % (at random {100 * word2vec.mev_at_random:.1f} %)"
@@ -119,8 +113,7 @@ def test_the_table_has_the_paper_s_numbers_beside_those_found(written):
     assert rows["static: GC content"] == ("PC2 -0.96", f"PC{best.component} {best.rho:+.2f}")
 
 
-def test_self_similarity_may_be_less_that_of_any_two_tokens(written, inputs):
-    _, summary = written
+def test_self_similarity_may_be_less_that_of_any_two_tokens(summary, inputs):
     found = summarised(inputs, less_anisotropy=True)
     np.testing.assert_allclose(found.anisotropy, summary.anisotropy)
     expected = np.array(summary.self_similarity) - summary.anisotropy
