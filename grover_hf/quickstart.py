@@ -21,6 +21,7 @@ from grover_hf._internals.own_packages import require_own_packages
 from grover_hf._internals.progress import on_a_terminal
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.analysis.figure_style import require_matplotlib
+from grover_hf.analysis.masked_token_paper import ACCURACY, ACCURACY_TOP_60, PERPLEXITY, SHARE_OF_VOCABULARY
 from grover_hf.analysis.vocabulary.report import vocabulary_report
 from grover_hf.analysis.vocabulary.table import Row
 from grover_hf.corpus.facts import DatasetFacts, read_facts
@@ -219,10 +220,10 @@ def _scores_table(report: PretrainingReport, judged: EvaluationReport | InputErr
         title=f"Masked tokens of {report.n_windows:,} test windows, predicted by",
     )
     for metric, title, form, paper in (
-        ("accuracy", "accuracy, top 1", ".1%", "21 %"),
-        ("accuracy_top_10_percent", "accuracy, top 10 %", ".1%", "75 %"),
-        ("perplexity", "perplexity", ".0f", "72"),
-        ("share_of_vocabulary", "  of the vocabulary", ".0%", "12 %"),
+        ("accuracy", "accuracy, top 1", ".1%", ACCURACY.text()),
+        ("accuracy_top_10_percent", "accuracy, top 10 %", ".1%", ACCURACY_TOP_60.text()),
+        ("perplexity", "perplexity", ".0f", PERPLEXITY.text()),
+        ("share_of_vocabulary", "  of the vocabulary", ".0%", SHARE_OF_VOCABULARY.text()),
     ):
         table.add_row(title, *(format(scores[metric], form) for scores in columns.values()), paper)
     return table

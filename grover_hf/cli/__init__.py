@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from grover_hf.cli import authors, gather, models, publish, scores, scripts, start, tokens
+from grover_hf.cli import authors, gather, models, publish, reproduce, scores, scripts, start, tokens
 from grover_hf.cli.build import build
 from grover_hf.cli.interpret import interpret
 from grover_hf.cli.verbs import Verbs
@@ -57,6 +57,7 @@ app.command(rich_help_panel=_SCORES)(scores.baselines)
 app.command(rich_help_panel=_SCORES)(scores.compare)
 app.command(rich_help_panel=_SCORES)(scores.results)
 app.command(rich_help_panel=_SCORES)(scores.report)
+app.command(rich_help_panel=_SCORES, context_settings={"allow_extra_args": True})(reproduce.reproduce)
 app.command(rich_help_panel=_HUB)(publish.publish)
 app.command(rich_help_panel=_HUB)(authors.convert_authors)
 

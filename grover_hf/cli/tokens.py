@@ -125,6 +125,8 @@ def vocabulary(
     word_cloud: Annotated[
         Path | None, typer.Option(help="another, of the types as words, like Fig. 1 (needs --corpus)")
     ] = None,
+    table: Annotated[Path | None, typer.Option(help="a CSV file for the values as numbers, not rounded")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the CSV file")] = False,
 ) -> None:
     """Print the paper's table of the vocabulary with your values, and draw it."""
     from grover_hf.analysis.vocabulary.report import vocabulary_report
@@ -135,7 +137,10 @@ def vocabulary(
         raise InputError(f"vocabulary does not know {' '.join(unknown)}: see grover vocabulary --help.")
     if odd := [k for k in [*kmers, *map(int, context.args)] if not 1 <= k <= MAX_K]:
         raise InputError(f"--kmers has {odd[0]}; k-mer vocabularies go from 1 to {MAX_K}.")
-    rows = vocabulary_report(merges, corpus, figure, [*kmers, *map(int, context.args)], word_cloud=word_cloud)
+    rows = vocabulary_report(
+        merges, corpus, figure, [*kmers, *map(int, context.args)], word_cloud=word_cloud, table=table,
+        overwrite=overwrite,
+    )
     print_table(rows, ("quantity", "paper", "this vocabulary"))
 
 

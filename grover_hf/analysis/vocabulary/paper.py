@@ -45,7 +45,13 @@ TYPES_BY_LENGTH = {2: PaperNumber(10), 4: PaperNumber(82, about=1), 5: PaperNumb
 SHARE_OF_POSSIBLE = {2: PaperNumber(0.63, is_share=True), 4: PaperNumber(0.32, is_share=True)}
 LONGEST_TYPES = ("A" * 16, "T" * 16)
 START_WITH_A_OR_T = PaperNumber(0.97, is_share=True)
+OF_BASES_A_OR_T = PaperNumber(0.60, is_share=True)
+"""What "would be expected" of first bases: the share of A and T in the genome."""
 MEAN_BASES = PaperNumber(4.07, n_decimals=2)
 MOST_COMMON_LENGTH = 4
+FREQUENCY_OF_MOST = PaperNumber(100_000)
+"""Most types are more frequent than that."""
 MEDIAN_FREQUENCY = PaperNumber(400_000, about=100_000)
 MEDIAN_A_MILLION_BASES = PaperNumber(140, about=10)
+KMER_FREQUENCIES = {6: (PaperNumber(10_000, about=5_000), PaperNumber(10_000_000, about=5_000_000))}
+"""Of the rarest and the most frequent k-mer, which the paper's introduction gives as powers of ten."""

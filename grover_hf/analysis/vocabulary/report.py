@@ -1,10 +1,11 @@
 """`grover vocabulary` and `grover stability`: from files to the tables, and to the figures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from grover_hf._internals.files import atomic_folder
+from grover_hf._internals.files import atomic_folder, atomic_write
 from grover_hf._internals.outputs import only_writer, require_writable
 from grover_hf._internals.progress import progress_bar
 from grover_hf.analysis.figure_style import require_figure, require_matplotlib, save_figure
@@ -16,7 +17,11 @@ from grover_hf.analysis.vocabulary.stability import (
     stability_summary,
 )
 from grover_hf.analysis.vocabulary.table import (
+    Line,
     Row,
+    compare_composition,
+    compare_kmers,
+    compare_with_paper,
     kmer_frequencies,
     length_profile,
     vocabulary_of,
@@ -32,10 +37,12 @@ from grover_hf.tokenization.encoding import Encoder
 from grover_hf.tokenization.export import load_encoder
 from grover_hf.tokenization.merges import MergeTable
 
+_COLUMNS = ["quantity", "paper", "ours", "value", "agrees"]
+
 
 def vocabulary_report(
     vocabulary: Path | Encoder, corpus: Path | TokenizedGenome | None, figure: Path | None, kmers: list[int], *,
-    word_cloud: Path | None = None,
+    word_cloud: Path | None = None, table: Path | None = None, overwrite: bool = False,
 ) -> list[Row]:
     """Return the paper's table with a vocabulary's values; write the figures whose paths are given.
 
@@ -45,10 +52,15 @@ def vocabulary_report(
         figure: A PNG, PDF or SVG to write; needs `corpus`.
         kmers: k-mer vocabularies to compare in the figure.
         word_cloud: Another, of the types as words; needs `corpus` too.
+        table: A CSV file for the same values as numbers, not rounded; with a corpus, also the range of k-mers.
+        overwrite: Replace the table.
 
     Raises:
-        InputError: If the corpus has a different vocabulary, or a figure is asked for without one.
+        InputError: If the corpus has a different vocabulary, a figure is asked for without one, or the table may
+            not be written.
     """
+    if table is not None:
+        require_writable(table, overwrite=overwrite, begins=",".join(_COLUMNS))
     if word_cloud is not None:
         require_wordcloud()
     for path in (path for path in (figure, word_cloud) if path is not None):
@@ -71,7 +83,22 @@ def vocabulary_report(
     if word_cloud is not None:
         with only_writer(word_cloud):
             save_figure(word_cloud_figure(encoder.name, counted.types, counted.frequencies), word_cloud)
+    if table is not None:
+        lines = compare_with_paper(counted)
+        if genome is not None:
+            lines += compare_composition(counted)
+            lines += [line for k in kmers for line in compare_kmers(kmer_frequencies(genome, k), k)]
+        _write_table(lines, table)
     return vocabulary_table(counted)
+
+
+def _write_table(lines: Sequence[Line], path: Path) -> None:
+    rows = [
+        (line.quantity.format(value.label), value.paper, value.ours, value.value, value.agrees)
+        for line in lines for value in line.values
+    ]
+    with only_writer(path), atomic_write(path) as beside:
+        pd.DataFrame(rows, columns=_COLUMNS).to_csv(beside, index=False)
 
 
 def stability_report(

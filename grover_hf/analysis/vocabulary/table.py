@@ -113,6 +113,8 @@ class Comparison(NamedTuple):
     """None where that cannot be said."""
     label: str = ""
     """Which of several values of a line it is."""
+    value: float | None = None
+    """Ours as a number, not rounded; None where it is words."""
 
 
 class Line(NamedTuple):
@@ -180,6 +182,39 @@ def _compare_frequencies(vocabulary: Vocabulary) -> list[Line]:
     ]
 
 
+def compare_composition(vocabulary: Vocabulary) -> list[Line]:
+    """Compare what the paper says of tokens beyond its table; the vocabulary must have counts."""
+    most_common = int(np.argmax(length_profile(vocabulary).tokens)) + 1
+    more_frequent = float(np.mean(vocabulary.frequencies > paper.FREQUENCY_OF_MOST.value))
+    return [
+        _line("most common length of a token", Comparison(
+            str(paper.MOST_COMMON_LENGTH), str(most_common), most_common == paper.MOST_COMMON_LENGTH, "",
+            float(most_common),
+        )),
+        _line("share of A and T in the bases", _number(paper.OF_BASES_A_OR_T, _share_of_a_and_t(vocabulary))),
+        _line(f"types with more than {paper.FREQUENCY_OF_MOST.text()} tokens", Comparison(
+            "most", paper.OF_BASES_A_OR_T.text_of(more_frequent), more_frequent > 0.5, "", more_frequent,
+        )),
+    ]
+
+
+def compare_kmers(frequencies: NDArray[np.int64], k: int) -> list[Line]:
+    """Compare the range of k-mer frequencies with the paper's, where it gives one; see `kmer_frequencies`."""
+    given = paper.KMER_FREQUENCIES.get(k)
+    if given is None:
+        return []
+    extremes = zip(("rarest", "most frequent"), given, (frequencies.min(), frequencies.max()), strict=True)
+    return [_line(f"tokens of the {which} {k}-mer", _number(number, ours)) for which, number, ours in extremes]
+
+
+def _share_of_a_and_t(vocabulary: Vocabulary) -> float:
+    """Return the share of A and T in the bases of all tokens."""
+    assert vocabulary.counts is not None
+    lengths = np.array([len(token) for token in vocabulary.tokens])
+    a_or_t = np.array([token.count("A") + token.count("T") for token in vocabulary.tokens])
+    return float(vocabulary.counts @ a_or_t / (vocabulary.counts @ lengths))
+
+
 def _line(quantity: str, value: Comparison) -> Line:
     return Line(quantity, (value,))
 
@@ -187,7 +222,7 @@ def _line(quantity: str, value: Comparison) -> Line:
 def _number(number: paper.PaperNumber, ours: float | None, label: str = "") -> Comparison:
     if ours is None:
         return Comparison(number.text(), _NOT_COUNTED, None, label)
-    return Comparison(number.text(), number.text_of(ours), number.agrees(ours), label)
+    return Comparison(number.text(), number.text_of(ours), number.agrees(ours), label, float(ours))
 
 
 def _tokens(theirs: Sequence[str], ours: Sequence[str] | None) -> Comparison:

@@ -1,0 +1,1 @@
+"""The paper's numbers, each beside ours, by one command."""
