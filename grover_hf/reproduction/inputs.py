@@ -32,23 +32,22 @@ class Known(NamedTuple):
         return f"`grover fetch {self.source}` {how}, from {source.page}"
 
 
-_PRETRAINING = "a folder that `training.pretrain` wrote, with `model` in it"
 KNOWN: Mapping[str, Known] = {
     "genome": Known("a FASTA file of hg19", "hg19"),
     "chromosomes": Known("which of them, as `grover tokenize --chromosomes` takes it", by_hand="yours to say"),
     "run": Known(
-        _PRETRAINING, by_hand="`accelerate launch -m training.pretrain --config bpe_600`: hours on a GPU; or the "
-        "authors' weights in a folder `model` (docs/authors_checkpoint.md)",
+        "a pretraining, or a model alone", by_hand="`accelerate launch -m training.pretrain --config bpe_600`, "
+        "hours on a GPU; or the authors' weights, docs/authors_checkpoint.md",
     ),
     **{
         f"run_{k}mer": Known(
-            f"{_PRETRAINING}, of {k}-mers",
-            by_hand=f"`accelerate launch -m training.pretrain --config kmer_{k}`: hours on a GPU",
+            f"a pretraining with {k}-mers",
+            by_hand=f"`accelerate launch -m training.pretrain --config kmer_{k}`, hours on a GPU",
         )
         for k in (4, 5, 6)
     },
     "windows": Known(
-        "the windows that `run` was trained on", by_hand="`grover build genome-windows`, before the pretraining"
+        "the windows that `run` was trained on, or is judged on", by_hand="`grover build genome-windows`"
     ),
     "promoters": Known("start sites of EPDnew", "epd"),
     "chain": Known("the chain file from hg38 to hg19, if the promoters are of hg38", "chain"),

@@ -75,7 +75,7 @@ PROMOTERS = PaperNumber(29_598)
 def nats(perplexity: PaperNumber) -> PaperNumber:
     """Return the loss a token that follows from a perplexity, in nats.
 
-    >>> nats(masked.PERPLEXITY).text()
+    >>> nats(PaperNumber(72)).text()
     '4.277'
     """
     return PaperNumber(math.log(perplexity.value), 3)
@@ -84,7 +84,7 @@ def nats(perplexity: PaperNumber) -> PaperNumber:
 def bits_a_base(perplexity: PaperNumber, bases: float = MEAN_BASES.value) -> PaperNumber:
     """Return the bits a base that follow from a perplexity and the mean bases of a token.
 
-    >>> bits_a_base(masked.PERPLEXITY).text()
+    >>> bits_a_base(PaperNumber(72)).text()
     '1.516'
     """
     return PaperNumber(math.log2(perplexity.value) / bases, 3)

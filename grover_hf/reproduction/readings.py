@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from grover_hf._internals.records import read_json_object
+from grover_hf.analysis.sweep.selection import Curve, chosen_cycle
 from grover_hf.corpus.bins import genome_bins
 from grover_hf.corpus.corpus_facts import read_corpus_facts
 from grover_hf.corpus.facts import DatasetFacts, choose_config
@@ -193,6 +194,22 @@ def of_bins(value: Callable[[pd.DataFrame], float]) -> Read:
         return Reading(value=value(bins), n=f"{len(bins):,} windows", data=corpus.facts.genome.name)
 
     return read
+
+
+def chosen_by_sweep(outputs: Outputs) -> Reading:
+    """Read the cycles that a sweep chooses, from the curves and the seeds in its `results/`."""
+    results = outputs["sweep"] / "results"
+    curves = {
+        int(k): Curve(*(of_k[name].to_numpy() for name in ("cycles", "accuracy", "low", "high")))
+        for k, of_k in pd.read_csv(results / "curves.csv").groupby("k")
+    }
+    seeds = pd.read_csv(results / "seeds.csv")
+    choice = chosen_cycle(curves, sorted(set(seeds["cycles"]) - {0}))
+    low, high = choice.region
+    return Reading(
+        value=float(choice.cycle), n=f"{len(seeds):,} fine-tunings",
+        note=f"{choice.n_agreeing} of {len(curves)} k agree on {low} to {high} cycles.",
+    )
 
 
 def share_of_alu(outputs: Outputs) -> Reading:

@@ -19,7 +19,8 @@ _HUB_MODELS = {
     "dnabert2": ("zhihan1996/DNABERT-2-117M", ("--trust-remote-code", "true", "--revision", "COMMIT")),
 }
 """Models that the paper fine-tunes beside its own, and what they need."""
-_RUN_MODEL = "model"
+_PAPERS_MASKS = ("--p-select", "0.022", "--p-mask", "0.8", "--p-random", "0.1")
+"""Methods, "Pretraining"; for a model whose own are not known."""
 
 
 class Need(NamedTuple):
@@ -95,7 +96,7 @@ class _Steps:
         )
 
     def finetuning(self, dataset: str, recipe: str, *, minutes: float) -> None:
-        model = str(Path(self.inputs.shown("run")) / _RUN_MODEL)
+        model = model_of(self.inputs, "run")
         self.add(
             f"{dataset}-grover", "accelerate launch -m training.finetune", "--config", recipe, "--dataset",
             self.out(dataset), "--model", model, marker="metrics.json", needs=("run",), after=(dataset,),
@@ -148,6 +149,20 @@ def with_all_before(names: Iterator[str] | list[str], steps: dict[str, Step]) ->
     return [steps[name] for name in sorted(wanted, key=lambda name: (longest[name], order[name]))]
 
 
+def model_of(inputs: Inputs, run: str) -> str:
+    """Return the model of a run: its folder `model`, or the run itself if it is a model alone.
+
+    >>> model_of(Inputs(run="/nowhere"), "run")
+    '/nowhere/model'
+    """
+    folder = inputs.shown(run)
+    return folder if _is_model(folder) else str(Path(folder) / "model")
+
+
+def _is_model(folder: str) -> bool:
+    return (Path(folder) / "config.json").exists()
+
+
 def _add_vocabulary(made: _Steps) -> None:
     genome = made.inputs.shown("genome")
     chosen = ("--chromosomes", made.inputs.chromosomes) if made.inputs.chromosomes else ()
@@ -168,7 +183,7 @@ def _add_vocabulary(made: _Steps) -> None:
         marker="", option="--table", suffix=".csv", after=("tokenizer", "corpus"), minutes=2,
     )
     made.add(
-        "sweep", "grover sweep", "--config", "sweep", "--genome", genome, marker="results/sweep.md",
+        "sweep", "grover sweep", "--config", "sweep", "--genome", genome, marker="results/curves.csv",
         needs=("genome",), minutes=60 * 24 * 30, hardware=BY_HAND,
     )
     made.add(
@@ -189,7 +204,7 @@ def _add_vocabulary(made: _Steps) -> None:
 
 def _add_model(made: _Steps) -> None:
     inputs = made.inputs
-    model = str(Path(inputs.shown("run")) / _RUN_MODEL)
+    model = model_of(inputs, "run")
     _add_evaluation(made, "run", "evaluation")
     for k in (4, 5, 6):
         _add_evaluation(made, f"run_{k}mer", f"evaluation-{k}mer")
@@ -207,9 +222,12 @@ def _add_model(made: _Steps) -> None:
 
 def _add_evaluation(made: _Steps, run: str, name: str) -> None:
     """Add the evaluation of a pretraining; or take the one that is in its folder, if there is one alone."""
-    folder = made.inputs.shown(run)
-    of_run = ("--trained-on", made.inputs.shown("windows")) if run == "run" and made.inputs.has("windows") else ()
-    made.add(name, "grover evaluate", folder, *of_run, marker="metrics.json", needs=(run,), minutes=120)
+    folder, windows = made.inputs.shown(run), made.inputs.shown("windows")
+    words: tuple[str, ...] = ("--trained-on", windows) if run == "run" and made.inputs.has("windows") else ()
+    needs = [run]
+    if run == "run" and _is_model(folder):
+        words, needs = ("--dataset", windows, *_PAPERS_MASKS), [run, "windows"]
+    made.add(name, "grover evaluate", folder, *words, marker="metrics.json", needs=tuple(needs), minutes=120)
     there = sorted(Path(folder).glob("evaluation/*/metrics.json"))
     if len(there) == 1:
         step = made.steps[name]
@@ -242,7 +260,7 @@ def _add_genome_tasks(made: _Steps) -> None:
     made.finetuning("prom300", "prom300", minutes=120)
     made.add(
         "prom300-4mer", "accelerate launch -m training.finetune", "--config", "prom300", "--dataset",
-        made.out("prom300"), "--model", str(Path(inputs.shown("run_4mer")) / _RUN_MODEL), "--retokenize", "true",
+        made.out("prom300"), "--model", model_of(inputs, "run_4mer"), "--retokenize", "true",
         marker="metrics.json", needs=("run_4mer",), after=("prom300",), minutes=120, hardware=GPU,
     )
     made.baseline("promscan", "tfidf", "--tokenizer", "kmer-3", minutes=240)
@@ -264,7 +282,7 @@ def _tokens_of_tasks(made: _Steps) -> tuple[str, str, tuple[str, ...]]:
     """
     if not made.inputs.has("run"):
         return made.out("corpus"), made.out("tokenizer"), ("tokenizer", "corpus")
-    tokenizer = str(Path(made.inputs.shown("run")) / _RUN_MODEL)
+    tokenizer = model_of(made.inputs, "run")
     words = made.steps["corpus"].words
     place = words.index("--tokenizer")
     made.add(

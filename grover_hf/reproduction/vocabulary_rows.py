@@ -6,7 +6,7 @@ from grover_hf.analysis.vocabulary import paper as vocabulary
 from grover_hf.analysis.vocabulary.paper import PaperNumber
 from grover_hf.corpus.facts import DatasetFacts
 from grover_hf.reproduction import paper
-from grover_hf.reproduction.readings import of_bins, of_facts, of_vocabulary, share_of_alu
+from grover_hf.reproduction.readings import chosen_by_sweep, of_bins, of_facts, of_vocabulary, share_of_alu
 from grover_hf.reproduction.row import Row
 
 _BRANCH = (
@@ -21,9 +21,9 @@ def vocabulary_rows() -> Iterator[Row]:
     """Yield the rows."""
     yield Row(
         id="cycles", quantity="cycles of byte-pair encoding that are chosen", paper=paper.CHOSEN_CYCLES,
-        where="Results, Fig. 2a", steps=("sweep",),
+        where="Results, Fig. 2a", steps=("sweep",), read=chosen_by_sweep,
         why=f"Of {paper.SCANNED_CYCLES} scanned, with {paper.BEST_CYCLES} as good: a model is pretrained and "
-        "fine-tuned for each count, which this command does not start; results/sweep.md says what it chose.",
+        "fine-tuned for each count, which this command does not start.",
     )
     for identity, quantity, number, where, why in _LINES:
         yield Row(
@@ -68,7 +68,7 @@ def _train_rows(facts: DatasetFacts, _: object) -> float:
 _FIG_3 = "Results, Fig. 3"
 _LINES: tuple[tuple[str, str, PaperNumber | str, str, str], ...] = (
     ("types", "types that occur", vocabulary.TYPES_THAT_OCCUR, "Results, Fig. 3a",
-     f"604 less the single bases that never stand alone. {_BRANCH}"),
+     f"604 types of the vocabulary, less single bases that never stand alone. {_BRANCH}"),
     ("single-bases", "single bases that occur", "G", _FIG_3,
      f"Others stand at ends of N-free pieces, and on some branches inside. {_BRANCH}"),
     ("median-frequency", "median frequency of a type", vocabulary.MEDIAN_FREQUENCY, "Results, Fig. 3a", _SIZE),

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,7 @@ from grover_hf.reproduction.reproduce import list_rows, reproduce
 from grover_hf.reproduction.row import Row
 from grover_hf.reproduction.rows import ROWS
 from grover_hf.reproduction.running import run_command
-from grover_hf.reproduction.steps import BY_HAND, steps_of
+from grover_hf.reproduction.steps import steps_of
 from grover_hf.reproduction.table import Line, markdown
 from tests.made_up import baseline_report, evaluation_report, finetuning_report
 
@@ -169,6 +170,30 @@ def test_rows_of_vectors_are_those_of_the_summary_and_the_correlations(tmp_path)
     # The paper's is -0.96: the sign of a component means nothing.
     assert lines["model-pc2"].value == -0.2
     assert "goes best with PC4 here, rho +0.70" in lines["model-pc2"].explanation
+
+
+def test_cycles_are_those_that_a_sweep_made_by_hand_chose(tmp_path):
+    (tmp_path / "g.fa").write_text(">a\nACGT\n")
+    results = Path(__file__).parents[2] / "benchmarks" / "results" / "sweep"
+    shutil.copytree(results, tmp_path / "out" / "steps" / "sweep" / "results")
+    (tmp_path / "out" / "reproduction.json").write_text("{}")
+    line = lines_of(Inputs(genome=str(tmp_path / "g.fa")), tmp_path / "out", ["cycles"], run=Fake())["cycles"]
+    chosen = re.search(r"middle, (\d+), is chosen", (results / "sweep.md").read_text())[1]
+    assert (line.ours, line.agrees) == (chosen, chosen == "600")
+
+
+def test_a_model_alone_is_judged_on_the_windows_with_the_papers_masks(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    model = str(tmp_path / "model")
+    steps = steps_of(Inputs(run=model, windows="w"), Path("steps"))
+    assert steps["evaluation"].command.startswith(f"grover evaluate {model} --dataset w --p-select 0.022 ")
+    assert f"--model {model} " in steps["tokens"].command
+    line, = list_rows(Inputs(run=model), Path("o"), ["perplexity"])
+    assert line.needs == ["run", "windows"]
+    # One of a run is judged as it was trained.
+    steps = steps_of(Inputs(run="run", windows="w"), Path("steps"))
+    assert steps["evaluation"].command == "grover evaluate run --trained-on w --output steps/evaluation"
 
 
 def test_a_finished_step_is_not_run_again_and_one_that_is_damaged_or_of_other_inputs_is(tmp_path, gue):
@@ -329,7 +354,7 @@ def test_every_row_has_a_name_of_its_own_steps_that_exist_and_an_explanation():
     for row in ROWS:
         assert set(row.steps) <= set(steps), row.id
         assert row.why.endswith("."), row.id
-        assert row.read is not None or not row.steps or steps[row.steps[0]].hardware == BY_HAND, row.id
+        assert (row.read is not None) == bool(row.steps), row.id
     used = {name for row in ROWS for name in row.steps}
     before = {name for step in steps.values() for name in step.after}
     assert set(steps) <= used | before
