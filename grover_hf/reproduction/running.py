@@ -108,13 +108,14 @@ class Runner:
             before = self.outcomes[name]
             if before.kind not in ("finished", "not run"):
                 return before
-        # A user may have run a long one by hand, in the place that the table names.
-        if step.hardware != CPU and step.is_whole():
+        # A user may have run a long one by hand, in the place that the table names: then it has no record.
+        if step.hardware != CPU and step.is_whole() and not self._record(step).exists():
+            return Outcome("finished")
+        if not (set(step.after) & to_run) and self._is_finished(step):
             return Outcome("finished")
         if step.hardware == BY_HAND or (step.hardware == GPU and not self._gpu()):
             return Outcome("not started", f"it takes about {duration(step.minutes)} of a GPU")
-        is_finished = not (set(step.after) & to_run) and self._is_finished(step)
-        return Outcome("finished" if is_finished else "not run")
+        return Outcome("not run")
 
     def _is_finished(self, step: Step) -> bool:
         try:

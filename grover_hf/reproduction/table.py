@@ -143,7 +143,7 @@ def markdown(lines: Sequence[Line]) -> str:
         ("---",) * 10,
         *(
             (line.quantity, f"{line.paper} ({line.where})", line.ours, _YES_NO[line.agrees], line.n, line.interval,
-             _YES_NO[line.excludes_paper], line.data, ", ".join(str(numbers[one]) for one in line.commands),
+             _YES_NO[line.excludes_paper], line.data, _numbered(line, numbers),
              line.explanation)
             for line in lines
         ),
@@ -153,7 +153,8 @@ def markdown(lines: Sequence[Line]) -> str:
     return (
         "# The paper's numbers, and ours\n\n"
         f"{len(read)} of {len(lines)} rows have a number of ours; {same} of these are the paper's, rounded as it "
-        f"is. Numbers of commands are those below the table.\n\n{table}\n\n## Commands\n\n{commands}\n"
+        f"is. Numbers of commands are those below the table; times are rough ones, on all of hg19.\n\n"
+        f"{table}\n\n## Commands\n\n{commands}\n"
     )
 
 
@@ -169,6 +170,13 @@ def listing(lines: Sequence[Line]) -> str:
             f"{commands}\n"
         )
     return "\n".join(texts)
+
+
+def _numbered(line: Line, numbers: dict[str, int]) -> str:
+    """Return the numbers of a line's commands, and what they take."""
+    if not line.commands:
+        return ""
+    return f"{', '.join(str(numbers[one]) for one in line.commands)} ({line.hardware}, {duration(line.minutes)})"
 
 
 def _cell(text: str) -> str:

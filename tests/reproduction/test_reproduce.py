@@ -251,6 +251,10 @@ def test_fine_tunings_are_not_started_without_a_gpu_and_one_made_by_hand_is_read
     assert (line.status, line.value, line.excludes_paper) == ("read", 0.5, False)
     line = lines_of(gue, tmp_path / "with_gpu", only, run=fake, has_gpu=True)[only[0]]
     assert (fake.ran[-1], line.value) == ("gue-tf-4-grover", 0.7)
+    # One that was made here is read without a GPU too, as long as its rows are the same.
+    assert lines_of(gue, tmp_path / "with_gpu", only, run=fake)[only[0]] == line
+    (tmp_path / "in" / "gue" / "tf" / "4" / "train.csv.gz").write_text("other")
+    assert lines_of(gue, tmp_path / "with_gpu", only, run=fake)[only[0]].status == "not started"
 
 
 @pytest.mark.parametrize(
@@ -322,14 +326,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_what_would_end_a_cell_does_not():
     fields = dict.fromkeys(("value", "low", "high", "excludes_paper", "agrees"))
-    texts = dict.fromkeys(("id", "where", "interval", "n", "hardware", "data"), "")
+    texts = dict.fromkeys(("id", "where", "interval", "n", "data"), "")
     line = Line(
         quantity="a|b", paper="1\n2", ours="c\\", status="read", explanation="x\n| y", commands=["grover 'a | b'"],
-        needs=[], minutes=1, **fields, **texts,
+        needs=[], hardware="CPU", minutes=1, **fields, **texts,
     )
     row = next(text for text in markdown([line]).splitlines() if text.startswith("| a"))
     assert row.startswith(r"| a\|b | 1 2 () | c\\ |")
-    assert row.endswith(r"| 1 | x \| y |")
+    assert row.endswith(r"| 1 (CPU, 1 min) | x \| y |")
     assert "1. `grover 'a | b'`" in markdown([line])
 
 
