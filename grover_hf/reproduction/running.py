@@ -16,7 +16,7 @@ from grover_hf._internals.files import atomic_write, file_key
 from grover_hf._internals.records import plain, read_json_object, record_of
 from grover_hf.errors import InputError
 from grover_hf.reproduction.inputs import Inputs
-from grover_hf.reproduction.steps import BY_HAND, CPU, GPU, Step, duration
+from grover_hf.reproduction.step import BY_HAND, CPU, GPU, Step, duration
 
 _PROGRAMS = {"grover": "grover_hf.cli", "accelerate": "accelerate.commands.accelerate_cli"}
 _SECONDS_TO_END = 5.0

@@ -3,17 +3,13 @@
 Each writes into a folder of its own, DIR/steps/NAME, and several rows may read it.
 """
 
-import math
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
-from grover_hf.reproduction.inputs import Inputs, has_file, named
+from grover_hf.reproduction.inputs import Inputs
+from grover_hf.reproduction.step import BY_HAND, CPU, GPU, Need, Step
 
-CPU, GPU, BY_HAND = "CPU", "GPU", "by hand"
-"""Where a step runs. A step by hand is never started: it takes days, or needs a network and a decision."""
 _HUB_MODELS = {
     "nt": ("InstaDeepAI/nucleotide-transformer-500m-human-ref", ()),
     "dnabert2": ("zhihan1996/DNABERT-2-117M", ("--trust-remote-code", "true", "--revision", "COMMIT")),
@@ -21,50 +17,6 @@ _HUB_MODELS = {
 """Models that the paper fine-tunes beside its own, and what they need."""
 _PAPERS_MASKS = ("--p-select", "0.022", "--p-mask", "0.8", "--p-random", "0.1")
 """Methods, "Pretraining"; for a model whose own are not known."""
-
-
-class Need(NamedTuple):
-    """An input that a step reads."""
-
-    name: str
-    inside: str = ""
-    """A file that must be in it, as a pattern; "" for none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A command, what it needs and what it leaves."""
-
-    name: str
-    words: tuple[str, ...]
-    output: Path
-    marker: str
-    """A file of a finished output, in its folder; "" if the output is the file."""
-    needs: tuple[Need, ...]
-    after: tuple[str, ...]
-    """Steps whose outputs it reads."""
-    minutes: float
-    """On all of hg19, two cores or one A100, roughly."""
-    hardware: str = CPU
-    is_given: bool = False
-    """Whether the output is the user's, and there before."""
-
-    @property
-    def command(self) -> str:
-        """Return the command as a shell takes it."""
-        return shlex.join(self.words)
-
-    def is_whole(self) -> bool:
-        """Say whether the output is there: commands put it there when it is whole."""
-        return any(self.output.glob(self.marker)) if self.marker else self.output.exists()
-
-    def absent(self, inputs: Inputs) -> Iterator[str]:
-        """Yield each input that is missing, and where it lies, as a clause."""
-        for need in self.needs:
-            if not inputs.has(need.name):
-                yield named(need.name)
-            elif need.inside and not has_file(inputs.shown(need.name), need.inside):
-                yield f"{need.inside.removesuffix('.*')} in {named(need.name)}"
 
 
 class _Steps:
@@ -127,7 +79,7 @@ def steps_of(inputs: Inputs, folder: Path) -> dict[str, Step]:
     return made.steps
 
 
-def with_all_before(names: Iterator[str] | list[str], steps: dict[str, Step]) -> list[Step]:
+def with_all_before(names: Sequence[str], steps: dict[str, Step]) -> list[Step]:
     """Return steps and all that they need, in an order in which they can run, the quick ones first.
 
     >>> from grover_hf.reproduction.inputs import Inputs
@@ -321,15 +273,3 @@ def _add_benchmarks(made: _Steps) -> None:
     made.baseline("gue-tf-4", "6mers", "--tokenizer", "kmer-6", minutes=10)
     made.baseline("gue-tf-4", "tokens", "--tokenizer", tokenizer, minutes=10)
     made.finetuning("gue-tf-4", "gue", minutes=30)
-
-
-def duration(minutes: float) -> str:
-    """Return a time in words.
-
-    >>> duration(0.2), duration(90), duration(60 * 24 * 30)
-    ('1 min', '2 h', '30 days')
-    """
-    if minutes < 60:
-        return f"{max(1, round(minutes))} min"
-    hours = math.ceil(minutes / 60)
-    return f"{hours} h" if hours < 72 else f"{round(hours / 24)} days"

@@ -12,7 +12,8 @@ from grover_hf.errors import InputError
 from grover_hf.reproduction.readings import Outputs
 from grover_hf.reproduction.row import Row
 from grover_hf.reproduction.running import Outcome
-from grover_hf.reproduction.steps import Step, duration, with_all_before
+from grover_hf.reproduction.step import Step, duration
+from grover_hf.reproduction.steps import with_all_before
 
 NAME = "reproduction"
 _YES_NO = {None: "", True: "yes", False: "no"}
