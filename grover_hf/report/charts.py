@@ -15,6 +15,8 @@ from grover_hf.analysis.figure_style import BLUE, GREY, ORANGE, PALETTE
 Spec = dict[str, Any]
 WIDTH_PX = 640
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_MANY = 5_000
+"""Windows from which on points are small."""
 _ZOOM = {"name": "zoom", "select": "interval", "bind": "scales"}
 
 
@@ -211,7 +213,8 @@ def map_chart(columns: Mapping[str, Sequence[Any]], shown: Sequence[str]) -> Spe
     values = [columns["x"], columns["y"], columns["window"], *(columns[name] for name in shown)]
     rows = [dict(zip(keys, row, strict=True)) for row in zip(*values, strict=True)]
     spec = _chart(
-        data=_rows(rows), mark={"type": "point", "filled": True, "size": 6, "opacity": 0.5}, height=480,
+        data=_rows(rows), height=480,
+        mark={"type": "point", "filled": True, "size": 6 if len(rows) > _MANY else 20, "opacity": 0.6},
         params=[_ZOOM],
         encoding={
             "x": {"field": "x", "type": "quantitative", "title": "UMAP 1", "scale": {"zero": False}},
