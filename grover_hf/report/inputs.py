@@ -106,12 +106,14 @@ def find(folders: Sequence[Path]) -> Found:
 
 def _below(folders: Sequence[Path], name: str) -> list[Path]:
     """Return the files of a name, each once; what is being written, or a checkpoint, is left out."""
-    paths = {path for folder in folders for path in folder.rglob(name)}
-    hidden = {"checkpoints"}
-    return sorted(
-        path for path in paths
-        if not any(part in hidden or (part.startswith(".") and part not in (".", "..")) for part in path.parts)
-    )
+    paths = set()
+    for folder in folders:
+        for path in folder.rglob(name):
+            # The user's own folder may lie below one that begins with a dot.
+            inside = path.relative_to(folder).parts
+            if "checkpoints" not in inside and not any(part.startswith(".") for part in inside):
+                paths.add(path)
+    return sorted(paths)
 
 
 def _pretraining(folder: Path, report: PretrainingReport) -> Pretraining:

@@ -190,6 +190,16 @@ def test_a_chart_has_a_picture_for_readers_without_scripts(runs, tmp_path):
         assert one["alt"]
 
 
+def test_hidden_folders_and_checkpoints_are_left_out_but_not_what_lies_below_the_users_own(runs, tmp_path):
+    for name in (".report.partial", "checkpoints"):
+        shutil.copytree(runs / "scores" / "majority", runs / name / "majority")
+    shown = {one["data-source"] for one in report_of(runs, tmp_path).all("data")}
+    assert not [source for source in shown if ".report.partial" in source or "checkpoints" in source]
+    hidden = runs.rename(tmp_path / ".hidden")
+    write_report([hidden], tmp_path / "other.html")
+    assert "does NOT" not in (tmp_path / "other.html").read_text()
+
+
 def test_what_cannot_be_shown_or_written_is_named(runs, tmp_path):
     with pytest.raises(InputError, match="There is no folder .*none"):
         write_report([tmp_path / "none"], tmp_path / "r.html")
