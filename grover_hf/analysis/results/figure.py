@@ -1,5 +1,6 @@
 """Methods by tasks, like the paper's Fig. 6."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANELS_IN_A_ROW = 7
+_INCHES_A_LETTER = 0.065
+"""Of 8 points, and a little more than of 7."""
 _PAPER = {"paper_grover_mcc": "the paper's GROVER", "paper_tfidf_mcc": "the paper's TF-IDF"}
 """Lines of their own, above those of the methods."""
 
@@ -32,22 +35,29 @@ def results_figure(rows: Sequence[Result]) -> "Figure":
     lines = [*of_paper, *methods]
     n_columns = min(len(panels), _PANELS_IN_A_ROW)
     n_panel_rows = -(-len(panels) // n_columns)
-    figure = new_figure(2.2 + 1.5 * n_columns, n_panel_rows * (1.0 + 0.2 * len(lines)))
+    panel_width = max(1.5, 4.5 / n_columns)
+    width = 2.2 + panel_width * n_columns
+    figure = new_figure(width, n_panel_rows * (1.2 + 0.2 * len(lines)))
     grid = figure.subplots(n_panel_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes, panel in zip(grid.flat, panels, strict=False):
         _panel(axes, lines, [row for row in rows if (row.task, row.dataset) == panel])
         n_rows = sorted({row.rows for row in rows if (row.task, row.dataset) == panel})
-        axes.set_title("\n".join((*panel, f"n = {' or '.join(f'{n:,}' for n in n_rows)}")), fontsize=7)
+        title = [*panel, f"n = {' or '.join(f'{n:,}' for n in n_rows)}"]
+        axes.set_title("\n".join(_wrapped(line, panel_width) for line in title), fontsize=7)
     # Shared by all panels: the first line stands at the top.
     grid[0, 0].set_yticks(range(len(lines)), lines)
     grid[0, 0].set_ylim(len(lines) - 0.4, -0.6)
     hollow = "; hollow: the paper's, without interval" if of_paper else ""
-    figure.supxlabel(
-        f"MCC on n test rows; bars: 95 % interval over rows; diamond: the best of a task{hollow}", fontsize=8
-    )
+    label = f"MCC on n test rows; bars: 95 % interval over rows; diamond: the best of a task{hollow}"
+    figure.supxlabel(_wrapped(label, width), fontsize=8)
     return figure
+
+
+def _wrapped(text: str, inches: float) -> str:
+    """Return text in lines that a width holds."""
+    return "\n".join(textwrap.wrap(text, max(12, int(inches / _INCHES_A_LETTER)), break_on_hyphens=True))
 
 
 def _panel(axes: Any, lines: Sequence[str], rows: Sequence[Result]) -> None:
