@@ -51,6 +51,7 @@ def test_model_and_counts_are_judged_on_the_windows_and_masks_of_the_models_own_
 STAGES = ["simulate_genome", "train_bpe_to_file", "save_tokenizer", "_cut_windows", "_pretrain", "_judge"]
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on_when_it_is_called_in_the_same_way(tmp_path, monkeypatch):
     def small(path, seed):
         return simulate_genome(path, 200_000, seed=seed)

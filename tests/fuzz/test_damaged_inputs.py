@@ -21,8 +21,8 @@ def test_two_thousand_damaged_inputs_give_right_answers_or_clear_errors(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_fifty_thousand_damaged_inputs_give_right_answers_or_clear_errors(seed, tmp_path):
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_twenty_thousand_damaged_inputs_give_right_answers_or_clear_errors(seed, tmp_path):
     totals = fuzz(KINDS, range(10_000), seed=seed, keep=tmp_path)
     assert not totals.failures, "\n".join(totals.failures)
 
@@ -77,7 +77,7 @@ def test_an_input_is_the_same_again_by_its_number(tmp_path):
 @pytest.mark.slow
 def test_commands_killed_at_any_moment_and_run_again_leave_the_bytes_of_undisturbed_ones(tmp_path):
     # In a process that has done nothing yet: it forks, and threads do not come along.
-    command = [sys.executable, "-m", "tests.fuzz.kills", "--kills", "30", "--seed", "1", "--keep", tmp_path / "k"]
+    command = [sys.executable, "-m", "tests.fuzz.kills", "--kills", "20", "--seed", "1", "--keep", tmp_path / "k"]
     done = subprocess.run(
         list(map(str, command)), cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900
     )

@@ -294,6 +294,7 @@ def test_weights_of_another_vocabulary_size_or_output_are_refused(recipe, tmp_pa
         pretrain(recipe(init_from=str(model), **STOCK))
 
 
+@pytest.mark.slow
 def test_a_model_with_an_output_embedding_of_its_own_loads_without_this_package(recipe, tmp_path):
     pretrain(recipe(**COUNTS))
     folder = tmp_path / "run" / "model"

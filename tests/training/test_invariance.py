@@ -131,6 +131,7 @@ def plain_training(inputs, repeat_weight=1.0):
     return losses, norms, model.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "repeat_weight"), [("pretrain", 1.0), ("weighted", REPEAT_WEIGHT)])
 def test_the_trainer_does_what_a_plain_loop_does(runs, windows, kind, repeat_weight):
     losses, norms, after = plain_training(windows, repeat_weight)
@@ -141,6 +142,7 @@ def test_the_trainer_does_what_a_plain_loop_does(runs, windows, kind, repeat_wei
     assert largest_difference(trained, {name: after[name] for name in trained}) < WEIGHTS_TOLERANCE
 
 
+@pytest.mark.slow
 def test_repeats_that_count_less_are_another_training_and_the_same_evaluation(runs):
     plain, weighted = (runs[kind, (1, 1)] for kind in ("pretrain", "weighted"))
     assert not np.allclose(logged(plain, "loss"), logged(weighted, "loss"), rtol=1e-4)
@@ -153,6 +155,7 @@ def test_repeats_that_count_less_are_another_training_and_the_same_evaluation(ru
     assert report_of(plain)["metrics"]["n_masked"] == report_of(weighted)["metrics"]["n_masked"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "layout"),
     [(kind, layout) for kind in VERBS for layout in (FEW_LAYOUTS if kind in ("begun", "weighted") else LAYOUTS)

@@ -120,6 +120,7 @@ def at_step(monkeypatch):
     return add
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_a_checkpoint_is_written_goes_on_bit_for_bit(inputs, straight, tmp_path, capsys):
     assert launched(inputs, tmp_path / "run", "half the optimizer", 6) == -signal.SIGKILL
     in_this_process(inputs, tmp_path / "run", resume=True)

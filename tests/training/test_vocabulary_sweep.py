@@ -291,6 +291,7 @@ def pretended(in_process, monkeypatch):
     return in_process
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_a_table_and_a_figure_of_what_was_trained(settings, tmp_path, in_process):
     assert sweep(made(settings, tmp_path, cycles=[20], kmers=[3], right_aligned=False), threading.Event()) == []
     output = tmp_path / "sweep"

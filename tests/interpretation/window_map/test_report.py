@@ -100,6 +100,7 @@ def points_alone(monkeypatch):
     monkeypatch.setattr(window_report, "_judged", lambda *_: ([], []))
 
 
+@pytest.mark.slow
 def test_what_is_planted_is_found_and_noise_and_bases_tell_nothing(planned, tmp_path, known):
     report = map_windows(planned(), tmp_path / "map")
     by_kind = {(one.question, one.predictor): one for one in report.scores}

@@ -88,7 +88,8 @@ def test_each_process_draws_its_own_dropout_and_the_first_that_of_a_run_alone(tm
     assert drawn(Watched, 0) != drawn(Watched, 1) != drawn(Watched, 2) != drawn(Watched, 0)
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
 def test_the_error_of_a_launch_is_the_last_thing_printed(processes, tmp_path):
     configuration = RECIPES / "accelerate" / ("cpu_2.yaml" if processes == 2 else "gpu_1.yaml")
     command = [
@@ -111,6 +112,7 @@ def test_the_error_of_a_launch_is_the_last_thing_printed(processes, tmp_path):
     assert not list(tmp_path.glob("grover-last-word-*"))
 
 
+@pytest.mark.slow
 def test_a_process_that_was_not_launched_says_its_error_once(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "training.pretrain", "--config", tmp_path / "none.yaml"], cwd=ROOT, timeout=200,
