@@ -77,8 +77,11 @@ def judge(trained, tmp_path, monkeypatch):
 def test_the_scores_of_the_model_are_those_of_its_training(found, trained):
     scores, before = read_metrics(found), read_metrics(trained)
     assert scores.metrics.keys() > before.metrics.keys()
+    # Where two ids are equally likely but for the last bits, one token may change its rank: batches are others.
+    one_token = 1.01 / before.metrics["n_masked"]
     for name, value in before.metrics.items():
-        assert scores.metrics[name] == pytest.approx(value, rel=1e-5), name
+        tolerance = {"abs": one_token} if name.startswith("accuracy") else {"rel": 1e-5}
+        assert scores.metrics[name] == pytest.approx(value, **tolerance), name
     assert scores.dataset == scores.trained_on == before.dataset
     assert scores.share_of_bases_seen_in_training == 0
 
