@@ -41,7 +41,9 @@ def test_model_and_counts_are_judged_on_the_windows_and_masks_of_the_models_own_
     own, judged = read_metrics(run), read_metrics(run / "evaluation" / "bpe-100.by-block")
     assert judged.n_windows == own.n_windows
     for name in ("n_masked", "accuracy", "accuracy_top_10_percent", "perplexity"):
-        assert judged.metrics[name] == pytest.approx(own.metrics[name], rel=1e-4)
+        # A near-tie may change a rank from one batch to another.
+        tolerance = {"abs": 1.01 / own.metrics["n_masked"]} if name.startswith("accuracy") else {"rel": 1e-4}
+        assert judged.metrics[name] == pytest.approx(own.metrics[name], **tolerance)
     out = capsys.readouterr().out
     row = next(line for line in out.splitlines() if line.startswith("│ perplexity"))
     shown = [judged.baselines[name] for name in ("frequency", "neighbour_counts")] + [own]
