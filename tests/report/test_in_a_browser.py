@@ -22,6 +22,7 @@ def browser():
     binary, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
     if not (binary and driver):
         pytest.skip("needs chromium and chromedriver on the path")
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.service import Service
 
     options = selenium.ChromeOptions()
@@ -29,7 +30,10 @@ def browser():
         options.add_argument(argument)
     options.binary_location = binary
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = selenium.Chrome(options=options, service=Service(driver))
+    try:
+        chrome = selenium.Chrome(options=options, service=Service(driver))
+    except WebDriverException as error:
+        pytest.skip(f"Chromium does not start here: {error.msg}")
     yield chrome
     chrome.quit()
 
