@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grover_hf.cli.options import Corpus, DatasetFolder, Overwrite
+from grover_hf.cli.options import Corpus, DatasetFolder, Overwrite, given
 from grover_hf.cli.verbs import Verbs
 
 build = typer.Typer(cls=Verbs, no_args_is_help=True, help="Make a dataset that load_dataset reads.")
@@ -79,7 +79,7 @@ def next_kmer(
 
     made = plan(
         genome, tokenizer, k=k, right_aligned=right_aligned, seed=seed,
-        **_given(chromosomes=chromosomes.split(",") if chromosomes else None, n_rows=number),
+        **given(chromosomes=chromosomes.split(",") if chromosomes else None, n_rows=number),
     )
     _build(made, output, overwrite)
 
@@ -127,7 +127,7 @@ def promscan(
     """Windows of 1,001 bp around start sites: which hold the site?"""
     from dataset_builders.promscan.builder import plan
 
-    made = plan(corpus, promoters, chain=chain, split_by=split_by, seed=seed, **_given(flank_bp=flank_bp))
+    made = plan(corpus, promoters, chain=chain, split_by=split_by, seed=seed, **given(flank_bp=flank_bp))
     _build(made, output, overwrite)
 
 
@@ -153,7 +153,7 @@ def ctcf(
 
     made = plan(
         corpus, peaks, motif=motif, hits=hits, ambiguous=ambiguous, background=background, max_hits=max_hits,
-        split_by=split_by, seed=seed, **_given(p_value=p_value),
+        split_by=split_by, seed=seed, **given(p_value=p_value),
     )
     _build(made, output, overwrite)
 
@@ -268,11 +268,6 @@ def _pairs(words: list[str], option: str, example: str) -> dict[str, str]:
             raise InputError(f"{option} names {name} twice.")
         pairs[name] = value
     return pairs
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Return the options that were given: the others are those of the plan, where the paper's numbers stand."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _build(plan: Any, output: Path, overwrite: bool) -> None:

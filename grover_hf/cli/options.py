@@ -1,7 +1,7 @@
 """Options that several verbs share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,3 +38,8 @@ def chosen_chromosomes(text: str) -> list[str] | None:
     if not names:
         raise InputError("--chromosomes is empty; say all, primary, or names with commas between.")
     return names
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given: the others are those of the plan, where the paper's numbers stand."""
+    return {name: value for name, value in options.items() if value is not None}

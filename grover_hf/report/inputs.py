@@ -158,15 +158,6 @@ def is_of(evaluation: Evaluation, run: Pretraining) -> bool:
     return run.folder in evaluation.folder.parents
 
 
-def gc_share(token: str) -> float:
-    """Return the share of G and C in a token.
-
-    >>> gc_share("ACGT")
-    0.5
-    """
-    return (token.count("G") + token.count("C")) / len(token)
-
-
 def base_shares(vocabulary: Vocabulary) -> NDArray[np.float64]:
     """Return the shares of A, C, G, T in the genome that is counted and in the types that occur, shape (2, 4)."""
     assert vocabulary.counts is not None

@@ -1,7 +1,6 @@
 """The sections of a report, as the template takes them: each number with the file and the field it is from."""
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from grover_hf._internals.records import read_json_object
 from grover_hf.analysis.masked_token_paper import ACCURACY, ACCURACY_TOP_60, PERPLEXITY
 from grover_hf.analysis.results.table import Result, gather
 from grover_hf.analysis.vocabulary.table import Row, length_profile, vocabulary_table
+from grover_hf.baselines.no_model import gc_shares
 from grover_hf.errors import InputError
 from grover_hf.metrics.predictors import FREQUENCY, MODEL, NEIGHBOURS, SHOWN, beats_neighbours, verdict
 from grover_hf.metrics.report import EvaluationReport, Scores
@@ -26,7 +27,6 @@ from grover_hf.report.inputs import (
     Found,
     Pretraining,
     base_shares,
-    gc_share,
     is_of,
 )
 from grover_hf.tracks.files import TRACKS_FILE
@@ -39,6 +39,7 @@ _COLUMNS = (
 )
 """Metric, heading, form, and what the paper has (Results, Fig. 2d and 2e)."""
 _TRACK_BP = 2_000
+_SEARCH_BP = 100_000
 _TRACKS_SHOWN = ("surprisal", "token_probability")
 
 
@@ -233,11 +234,11 @@ def vocabulary(corpus: Corpus) -> dict[str, Any]:
 def tokens(number: int, one: Evaluation) -> dict[str, Any]:
     """Return the table of token types of an evaluation: how often each occurs, and how well it is predicted."""
     rows, drawn = [], []
-    for line in one.types:
+    for line, gc in zip(one.types, gc_shares([line["token"] for line in one.types]).tolist(), strict=True):
         token, count = line["token"], int(line["train_count"])
         of_model = {name: line[f"{MODEL}_{name}"] for name in ("accuracy", "auc")}
         rows.append([
-            (token, token), (len(token), str(len(token))), (gc_share(token), f"{gc_share(token):.0%}"),
+            (token, token), (len(token), str(len(token))), (gc, f"{gc:.0%}"),
             (count, f"{count:,}"), (of_model["accuracy"], _percent(of_model["accuracy"])),
             (of_model["auc"], _digits(of_model["auc"])),
         ])
@@ -308,7 +309,9 @@ def track(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If no track in it can be drawn.
     """
-    names = json.loads((folder / TRACKS_FILE).read_text(encoding="utf-8"))["origin"]["tracks"]
+    names = read_json_object(folder / TRACKS_FILE).get("tracks")
+    if not isinstance(names, list):
+        raise InputError(f"{folder / TRACKS_FILE} names no tracks; make them again.")
     paths = {name: folder / f"{name}.bw" for name in names if (folder / f"{name}.bw").exists()}
     shown = {name: path for name, path in paths.items() if name in _TRACKS_SHOWN} or dict(list(paths.items())[:2])
     if not shown:
@@ -324,18 +327,25 @@ def _stretch(paths: dict[str, Path]) -> tuple[str, int, dict[str, Any]]:
     except ImportError:
         raise InputError("Tracks need pyBigWig: pip install 'grover-hf[formats]'") from None
     one = next(iter(paths.values()))
-    with pyBigWig.open(str(one)) as file:
-        sizes = file.chroms()
-        found = ((name, file.intervals(name)) for name in sizes)
-        chrom, intervals = next(((name, some) for name, some in found if some), (None, None))
-    if chrom is None or intervals is None:
-        raise InputError(f"{one} has no value.")
-    first = int(intervals[0][0])
-    last = min(first + _TRACK_BP, sizes[chrom])
-    values = {}
-    for name, path in paths.items():
-        with pyBigWig.open(str(path)) as file:
-            values[name] = np.array(file.values(chrom, first, last))
+    try:
+        with pyBigWig.open(str(one)) as file:
+            sizes = file.chroms()
+            starts = ((chrom, start) for chrom, size in sizes.items() for start in range(0, size, _SEARCH_BP))
+            # Not a chromosome at once: each value would be a tuple.
+            found = (
+                (chrom, some[0][0]) for chrom, start in starts
+                if (some := file.intervals(chrom, start, min(start + _SEARCH_BP, sizes[chrom])))
+            )
+            chrom, first = next(found, ("", 0))
+        if not chrom:
+            raise InputError(f"{one} has no value.")
+        last = min(first + _TRACK_BP, sizes[chrom])
+        values = {}
+        for name, path in paths.items():
+            with pyBigWig.open(str(path)) as file:
+                values[name] = np.array(file.values(chrom, first, last))
+    except RuntimeError as error:
+        raise InputError(f"{one.parent} has a bigWig file that cannot be read ({error}).") from error
     return chrom, first, values
 
 

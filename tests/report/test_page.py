@@ -15,8 +15,10 @@ import pytest
 from grover_hf.errors import InputError
 from grover_hf.report import page
 from grover_hf.report.page import policy, write_report
+from grover_hf.tracks.writing import TrackPlan, write_tracks
 from tests.made_up import dataset_identity, finetuning_report
 from tests.report.conftest import write_runs
+from tests.tiny_models import random_dna, save, tiny_masked_model
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +182,27 @@ def test_a_corpus_gives_the_vocabulary_and_a_map_its_windows(runs, tmp_path, sma
     ]
 
 
+def test_tracks_are_drawn_from_their_first_value_on(tmp_path):
+    pytest.importorskip("pyBigWig")
+    import pyBigWig
+
+    (tmp_path / "g.fa").write_text(f">a\n{'N' * 50}\n>c\n{'N' * 30}{random_dna(300)}\n")
+    model = save(tmp_path / "model", tiny_masked_model())
+    plan = TrackPlan(genome=tmp_path / "g.fa", model=str(model))
+    write_tracks(plan, tmp_path / "tracks")
+    [spec] = specs_of(report_of(tmp_path / "tracks", tmp_path))
+    surprisal = next(one for one in spec["vconcat"] if one["title"]["text"] == "surprisal")
+    rows = surprisal["data"]["values"]
+    with pyBigWig.open(str(tmp_path / "tracks" / "surprisal.bw")) as file:
+        values = file.values("c", 30, 330)
+    # The browser counts from 1.
+    assert [one["position"] for one in rows] == list(range(31, 331))
+    np.testing.assert_allclose([one["value"] for one in rows], values)
+    (tmp_path / "tracks" / "surprisal.bw").write_bytes(b"torn")
+    with pytest.raises(InputError, match="bigWig file that cannot be read"):
+        write_report([tmp_path / "tracks"], tmp_path / "other.html")
+
+
 def test_a_chart_has_a_picture_for_readers_without_scripts(runs, tmp_path):
     pictures = report_of(runs, tmp_path).all("img")
     assert len(pictures) == 4
@@ -197,7 +220,7 @@ def test_hidden_folders_and_checkpoints_are_left_out_but_not_what_lies_below_the
     assert not [source for source in shown if ".report.partial" in source or "checkpoints" in source]
     hidden = runs.rename(tmp_path / ".hidden")
     write_report([hidden], tmp_path / "other.html")
-    assert "does NOT" not in (tmp_path / "other.html").read_text()
+    assert "majority" in (tmp_path / "other.html").read_text()
 
 
 def test_what_cannot_be_shown_or_written_is_named(runs, tmp_path):

@@ -4,10 +4,12 @@ import csv
 import json
 import re
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -23,7 +25,7 @@ from grover_hf.reproduction.reproduce import list_rows, reproduce
 from grover_hf.reproduction.row import Row
 from grover_hf.reproduction.rows import ROWS
 from grover_hf.reproduction.running import run_command
-from grover_hf.reproduction.steps import steps_of
+from grover_hf.reproduction.steps import _PAPERS_MASKS, steps_of
 from grover_hf.reproduction.table import Line, markdown
 from tests.made_up import baseline_report, evaluation_report, finetuning_report
 
@@ -401,3 +403,9 @@ def test_the_verb_lists_rows_with_their_commands_and_takes_several_after_only(tm
     assert "1 rows: 1 missing" in made.stdout
     for wrong in (["reproduce"], ["reproduce", "types"], [*words, "none"]):
         assert isinstance(run(cli.app, wrong).exception, InputError)
+
+
+def test_a_model_without_a_run_is_judged_with_the_masks_of_the_papers_recipe():
+    recipe = yaml.safe_load((files("training") / "recipes" / "pretrain" / "bpe_600.yaml").read_text())
+    given = dict(zip(_PAPERS_MASKS[::2], map(float, _PAPERS_MASKS[1::2]), strict=True))
+    assert given == {f"--{name.replace('_', '-')}": recipe[name] for name in ("p_select", "p_mask", "p_random")}

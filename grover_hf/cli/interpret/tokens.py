@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from grover_hf.cli.options import Overwrite
+from grover_hf.cli.options import Overwrite, given
 from grover_hf.cli.printing import print_table
 
 
@@ -25,7 +25,7 @@ def tokens(
         Path | None, typer.Option(help="a folder with tokens.parquet: the share of each type in each annotation")
     ] = None,
     n_windows: Annotated[int, typer.Option(help="windows that the model reads, evenly spaced")] = 10_000,
-    contexts: Annotated[int, typer.Option(help="of a type, for self-similarity")] = 5_000,
+    contexts: Annotated[int | None, typer.Option(help="of a type, for self-similarity; else 5,000")] = None,
     fewest: Annotated[int, typer.Option(help="occurrences; types with fewer are left out")] = 100,
     layer: Annotated[int, typer.Option(help="of the contextual means that get components; -1 is the last")] = -1,
     correction: Annotated[
@@ -45,8 +45,8 @@ def tokens(
 
     plan = TokensPlan(
         model=model, corpus=corpus, windows=windows, config=config, revision=revision, word2vec=word2vec,
-        annotation=annotation, n_windows=n_windows, most_contexts=contexts, fewest=fewest, layer=layer,
-        correction=correction, less_anisotropy=less_anisotropy, umap=umap, seed=seed,
+        annotation=annotation, n_windows=n_windows, fewest=fewest, layer=layer, correction=correction,
+        less_anisotropy=less_anisotropy, umap=umap, seed=seed, **given(most_contexts=contexts),
     )
     summary = interpret_tokens(plan, output, overwrite=overwrite)
     print_table(paper_table(summary), ("", "paper", "here"))
@@ -61,10 +61,10 @@ def word2vec(
     tokenizer: Annotated[Path, typer.Option(help="its tokenizer folder, or merges file")],
     output: Annotated[Path, typer.Option(help="folder for the vectors")],
     config: Annotated[str | None, typer.Option(help="configuration of the windows")] = None,
-    n_sequences: Annotated[int, typer.Option(help="windows that are drawn")] = 300_000,
-    vector_size: Annotated[int, typer.Option(help="dimensions")] = 768,
-    window: Annotated[int, typer.Option(help="tokens on each side")] = 5,
-    min_count: Annotated[int, typer.Option(help="types with fewer occurrences get no vector")] = 1,
+    n_sequences: Annotated[int | None, typer.Option(help="windows that are drawn; else 300,000")] = None,
+    vector_size: Annotated[int | None, typer.Option(help="dimensions; else 768")] = None,
+    window: Annotated[int | None, typer.Option(help="tokens on each side; else 5")] = None,
+    min_count: Annotated[int | None, typer.Option(help="types with fewer tokens get no vector; else 1")] = None,
     epochs: Annotated[int, typer.Option(help="passes over the windows")] = 5,
     workers: Annotated[int, typer.Option(help="threads; with more than one, two runs differ")] = 1,
     seed: Annotated[int, typer.Option(help="of windows, first weights and negative samples")] = 0,
@@ -74,8 +74,8 @@ def word2vec(
     from grover_hf.interpretation.token_vectors.word2vec import Word2VecPlan, write_word2vec
 
     plan = Word2VecPlan(
-        windows=windows, tokenizer=tokenizer, config=config, n_sequences=n_sequences, vector_size=vector_size,
-        window=window, min_count=min_count, epochs=epochs, workers=workers, seed=seed,
+        windows=windows, tokenizer=tokenizer, config=config, epochs=epochs, workers=workers, seed=seed,
+        **given(n_sequences=n_sequences, vector_size=vector_size, window=window, min_count=min_count),
     )
     facts = write_word2vec(plan, output, overwrite=overwrite).facts
     print(
