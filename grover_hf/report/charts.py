@@ -29,7 +29,7 @@ def loss_chart(losses: Sequence[tuple[int, float]], lines: Mapping[str, float]) 
     """
     x = {"field": "step", "type": "quantitative", "title": "step"}
     y = {"field": "loss", "type": "quantitative", "title": "loss, nats a masked token", "scale": {"zero": False}}
-    tooltip = [{"field": "step", "type": "quantitative", "format": ","},
+    tooltip = [{"field": "step", "type": "quantitative", "format": ",d"},
                {"field": "loss", "type": "quantitative", "format": ".3f"}]
     levels = [{"name": name, "loss": loss} for name, loss in lines.items()]
     of_line = {"y": y, "color": _colour("name", list(lines), PALETTE[1:])}
@@ -162,7 +162,7 @@ def types_chart(rows: Sequence[Mapping[str, Any]]) -> Spec:
             "y": {"field": "accuracy", "type": "quantitative", "title": "accuracy where it is masked",
                   "axis": {"format": "%"}},
             "color": {"field": "bases", "type": "quantitative", "title": "bases", "scale": {"scheme": "viridis"}},
-            "tooltip": [{"field": "token"}, {"field": "bases"}, {"field": "count", "format": ","},
+            "tooltip": [{"field": "token"}, {"field": "bases"}, {"field": "count", "format": ",d"},
                         {"field": "accuracy", "format": ".1%"}, {"field": "auc", "format": ".3f"}],
         },
     )
@@ -241,7 +241,7 @@ def track_chart(chrom: str, first: int, values: Mapping[str, NDArray[np.floating
         values: By track, a value for each base or NaN, shape (n_bases,).
     """
     x = {"field": "position", "type": "quantitative", "title": f"{chrom}, bp (from 1)",
-         "scale": {"zero": False}, "axis": {"format": ","}}
+         "scale": {"zero": False}, "axis": {"format": ",d"}}
     zoom = {"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}
     return _stacked([
         {"title": {"text": name, "anchor": "start"}, "width": WIDTH_PX, "height": 90,
@@ -250,7 +250,7 @@ def track_chart(chrom: str, first: int, values: Mapping[str, NDArray[np.floating
          "params": [zoom] if name == next(iter(values)) else [],
          "mark": {"type": "area", "interpolate": "step", "color": BLUE},
          "encoding": {"x": x, "y": {"field": "value", "type": "quantitative", "title": None},
-                      "tooltip": [{"field": "position", "format": ","}, {"field": "value", "format": ".3f"}]}}
+                      "tooltip": [{"field": "position", "format": ",d"}, {"field": "value", "format": ".3f"}]}}
         for name, of_base in values.items()
     ], shared="x")
 

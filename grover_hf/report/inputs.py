@@ -71,7 +71,7 @@ class Found:
     maps: list[Path]
     """Files of window maps."""
     tracks: list[Path]
-    """Folders of tracks."""
+    """Folders of tracks in bigWig."""
 
 
 def find(folders: Sequence[Path]) -> Found:
@@ -86,7 +86,9 @@ def find(folders: Sequence[Path]) -> Found:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"There is no folder {folder}.")
-    found = Found([], [], [], [], _below(folders, MAP), [path.parent for path in _below(folders, TRACKS_FILE)])
+    # Tracks in bedGraph are text, which nothing here looks through for a stretch.
+    tracks = [path.parent for path in _below(folders, TRACKS_FILE) if any(path.parent.glob("*.bw"))]
+    found = Found([], [], [], [], _below(folders, MAP), tracks)
     for path in _below(folders, METRICS):
         report = read_metrics(path.parent)
         if isinstance(report, PretrainingReport):

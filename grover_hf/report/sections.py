@@ -315,9 +315,11 @@ def track(folder: Path) -> dict[str, Any]:
     paths = {name: folder / f"{name}.bw" for name in names if (folder / f"{name}.bw").exists()}
     shown = {name: path for name, path in paths.items() if name in _TRACKS_SHOWN} or dict(list(paths.items())[:2])
     if not shown:
-        raise InputError(f"{folder} has no bigWig file to draw; `grover tracks --format bigwig` writes them.")
+        raise InputError(f"{folder} has none of the bigWig files that {TRACKS_FILE} names; make them again.")
     chrom, first, values = _stretch(shown)
-    caption = f"{chrom}:{first + 1:,}-{first + _TRACK_BP:,}. Bases without a value are left out."
+    # Up to the last base that any of them has.
+    n_bases = 1 + max(int(np.flatnonzero(np.isfinite(one)).max(initial=0)) for one in values.values())
+    caption = f"{chrom}:{first + 1:,}-{first + n_bases:,}. Bases without a value are left out."
     return {"name": str(folder), "figure": Figure(caption, charts.track_chart(chrom, first, values))}
 
 
